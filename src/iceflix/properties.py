@@ -24,6 +24,13 @@ PROPERTIES = (
     Property("Call.HedgeSeconds", "0.3", "silence after which the next candidate is asked as well"),
     Property("Call.TimeoutSeconds", "1", "deadline of one call to one candidate"),
     Property("Catalog.File", "{home}/catalog.db", "catalogue database, a file"),
+    Property("Client.Attempts", "3", "times, in all, that the client asks while nothing is available"),
+    Property("Client.Main", "IceFlix/Main:tcp -h 127.0.0.1 -p 10010", "the Main that the client enters by"),
+    Property("Client.PauseSeconds", "10", "pause between those attempts"),
+    Property("Client.Player", "", "program that plays (vlc, mpv, ffplay); empty: a window of our own"),
+    Property("Client.ProbeSeconds", "3", "interval at which the client checks that Main still answers"),
+    Property("Client.RenewSeconds", "25", "age at which the client renews its token by its own clock"),
+    Property("Client.TimeoutSeconds", "3", "deadline of one call of the client"),
     Property("Discovery.AnnounceSeconds", "5", "interval of announcements, varied by a tenth"),
     Property("Discovery.ProbeSeconds", "2", "interval of health checks"),
     Property(
