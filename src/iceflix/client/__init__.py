@@ -1,0 +1,1 @@
+"""The client: a session without a face, and the faces for a terminal and for scripts."""
