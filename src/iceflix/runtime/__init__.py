@@ -1,0 +1,1 @@
+"""What every microservice shares; it knows no feature."""

@@ -1,0 +1,130 @@
+"""The one boundary between the domain and the wire.
+
+A servant's method says which domain errors its Slice operation declares; they become Slice
+exceptions here and nowhere else. Whatever else goes wrong is logged with its traceback under an
+incident number, and the caller learns the number only: left alone, Ice for Python would send the
+traceback itself.
+"""
+
+import functools
+import secrets
+import threading
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import structlog
+
+from iceflix.contract import Ice, IceFlix
+from iceflix.runtime.errors import (
+    InvalidRequest,
+    NotAuthorized,
+    NotAvailable,
+    ServiceError,
+    UnknownMedia,
+)
+from iceflix.runtime.log import get_logger
+from iceflix.runtime.scheduler import Scheduler
+
+CORRELATION = "correlation"
+_log = get_logger(__name__)
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_delays_lock = threading.Lock()
+_delays: list[Scheduler] = []
+
+_TRANSLATIONS: dict[type[ServiceError], Callable[[Any], BaseException]] = {
+    NotAuthorized: lambda _error: IceFlix.Unauthorized(),
+    UnknownMedia: lambda error: IceFlix.WrongMediaId(error.media_id),
+    NotAvailable: lambda _error: IceFlix.TemporaryUnavailable(),
+}
+
+
+def _outward(error: Exception, declared: tuple[type[ServiceError], ...]) -> BaseException:
+    """What the caller gets instead of this error."""
+    if isinstance(error, declared):
+        return _TRANSLATIONS[type(error)](error)
+    if isinstance(error, Ice.RequestFailedException):
+        return error  # ObjectNotExist of a servant that has just ended
+    if isinstance(error, InvalidRequest):
+        _log.warning("request refused", reason=str(error))
+        return Ice.UnknownException(str(error))
+    incident = secrets.token_hex(4)
+    _log.error("internal error", incident=incident, exc_info=error)
+    return Ice.UnknownException(f"internal error, incident {incident}")
+
+
+def _correlation(arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[str, Any]:
+    """The caller's correlation id or a new one, and the call's Current if it came by wire."""
+    current = named.get("current", arguments[-1] if arguments else None)
+    if current is None or not hasattr(current, "ctx"):
+        return secrets.token_hex(4), None
+    given = current.ctx.get(CORRELATION, "")
+    usable = 0 < len(given) <= 32 and given.isalnum()
+    return (given if usable else secrets.token_hex(4)), current
+
+
+def operation(*declared: type[ServiceError]) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Decorate a servant's method; ``declared`` are the errors that its operation declares."""
+
+    def decorate(method: Callable[_P, _R]) -> Callable[_P, _R]:
+        @functools.wraps(method)
+        def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            correlation, current = _correlation(args, kwargs)
+            onward = current.adapter.getCommunicator().getImplicitContext() if current else None
+            if onward is not None:
+                onward.put(CORRELATION, correlation)
+            with structlog.contextvars.bound_contextvars(
+                correlation=correlation, operation=method.__name__
+            ):
+                try:
+                    return method(*args, **kwargs)
+                except Exception as error:  # noqa: BLE001  pylint: disable=broad-exception-caught
+                    raise _outward(error, declared) from None
+                finally:
+                    if onward is not None:
+                        onward.setContext({})
+
+        return guarded
+
+    return decorate
+
+
+def event(method: Callable[_P, None]) -> Callable[_P, None]:
+    """Decorate a topic subscriber's method: whatever goes wrong is logged, never raised.
+
+    With IceStorm's defaults one exception in a handler unsubscribes it for ever (V10).
+    """
+
+    @functools.wraps(method)
+    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            method(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001  pylint: disable=broad-exception-caught
+            _log.warning("event ignored", handler=method.__qualname__, error=repr(error)[:200])
+
+    return guarded
+
+
+def caller_address(current: Ice.Current | None) -> str:
+    """The address that a call came from, IPv4-mapped IPv6 unwrapped.
+
+    Raises InvalidRequest for a call without an IP connection.
+    """
+    info = current.con.getInfo() if current is not None and current.con is not None else None
+    while info is not None and not hasattr(info, "remoteAddress"):
+        info = info.underlying
+    address = getattr(info, "remoteAddress", "")
+    if not address:
+        raise InvalidRequest("the call came over no IP connection, so it has no return address")
+    return str(address).removeprefix("::ffff:")
+
+
+def refuse_after(seconds: float, error: ServiceError) -> Any:
+    """Answer an ``@operation`` with this error later; no thread waits for it."""
+    future: Ice.Future[Any] = Ice.Future()
+    refusal = _TRANSLATIONS[type(error)](error)
+    with _delays_lock:
+        if not _delays:
+            _delays.append(Scheduler("refusals"))
+    _delays[0].after(seconds, lambda: future.set_exception(refusal))
+    return future
