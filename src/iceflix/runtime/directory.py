@@ -25,7 +25,7 @@ from iceflix.runtime.membership import (
 )
 
 T = TypeVar("T")
-FRESH_SECONDS = 0.25  # an answer this young needs no ping before use
+FRESH_SECONDS = 0.1  # ``live`` does not ask again after an answer this young
 _log = get_logger(__name__)
 
 # The service answered, whatever it said: no reason to think it dead.
@@ -163,11 +163,8 @@ class Directory:
         return True
 
     def choose(self, kind: Kind[PrxT]) -> PrxT:
-        """A live service of this kind, another one each time. Raises NotAvailable."""
-        candidates = self._rotated(kind)
-        if candidates and self._fresh(candidates[0]):
-            return candidates[0].proxy
-        return self._ask(candidates, Question(lambda proxy: proxy.ice_pingAsync())).proxy
+        """A service of this kind that answers now, another one each time. Raises NotAvailable."""
+        return self._ask(self._rotated(kind), Question(lambda proxy: proxy.ice_pingAsync())).proxy
 
     def ask(
         self,
@@ -304,8 +301,12 @@ class Directory:
             if self._wire.connections.get(known.rumour) == name:
                 return
             self._wire.connections[known.rumour] = name
+
+        def closed(ended: Ice.Connection) -> None:  # Ice wants a function, not a bound method
+            self._closed(ended)
+
         try:
-            connection.setCloseCallback(self._closed)
+            connection.setCloseCallback(closed)
         except Ice.LocalException:
             self._closed(connection)
 

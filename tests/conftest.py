@@ -1,0 +1,193 @@
+"""What the tests share: a real broker, real services in this process, foreign clients."""
+
+import contextlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from iceflix.contract import Ice, IceStorm
+from iceflix.runtime.host import Host
+from iceflix.runtime.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+HostMaker = Callable[..., Host]
+Eventually = Callable[..., None]
+
+
+def wait_until(predicate: Callable[[], object], seconds: float = 10.0, what: str = "") -> None:
+    """Poll until the predicate holds; fail after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not predicate():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what or predicate}")
+        time.sleep(0.02)
+
+
+class Broker:
+    """A real IceBox with IceStorm on a port of its own; ``config`` adds or replaces lines."""
+
+    def __init__(self, folder: Path, config: dict[str, str] | None = None) -> None:
+        self.folder = folder
+        self.port = 0
+        self._config = config or {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ice = Ice.initialize(["--Ice.RetryIntervals=-1"])
+
+    @property
+    def proxy(self) -> str:
+        """The topic manager's proxy, stringified."""
+        return f"IceStorm/TopicManager:tcp -h 127.0.0.1 -p {self.port}"
+
+    @property
+    def manager(self) -> IceStorm.TopicManagerPrx:
+        """The topic manager."""
+        proxy = IceStorm.TopicManagerPrx.uncheckedCast(self._ice.stringToProxy(self.proxy))
+        return proxy.ice_invocationTimeout(5000)
+
+    def start(self) -> None:
+        """Start it and wait until it answers. The port stays the same from the first start on."""
+        self.port = self.port or free_port()
+        (self.folder / "db").mkdir(parents=True, exist_ok=True)
+        lines = {
+            "IceStorm.InstanceName": "IceStorm",
+            "IceStorm.TopicManager.Endpoints": f"tcp -h 127.0.0.1 -p {self.port}",
+            "IceStorm.Publish.Endpoints": "tcp -h 127.0.0.1",
+            "IceStorm.LMDB.Path": str(self.folder / "db"),
+            "IceStorm.LMDB.MapSize": "10",
+            **self._config,
+        }
+        storm = self.folder / "storm.config"
+        storm.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
+        service = f"IceStormService,37:createIceStorm --Ice.Config={storm}"
+        box = self.folder / "box.config"
+        box.write_text(f"IceBox.Service.IceStorm={service}\nIceBox.InheritProperties=1\n")
+        with (self.folder / "box.log").open("ab") as log:
+            self._process = subprocess.Popen(  # pylint: disable=consider-using-with  # see stop
+                ["icebox", f"--Ice.Config={box}"], stdout=log, stderr=log
+            )
+        wait_until(self._answers, 15, "IceStorm answers")
+
+    def stop(self) -> None:
+        """Kill it, hard."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        """Hang it."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def wipe(self) -> None:
+        """Lose its database. It must be stopped."""
+        shutil.rmtree(self.folder / "db")
+
+    def close(self) -> None:
+        """Stop for good."""
+        self.stop()
+        self._ice.destroy()
+
+    def _answers(self) -> bool:
+        assert self._process is not None and self._process.poll() is None, "icebox has ended"
+        with contextlib.suppress(Ice.LocalException):
+            self.manager.ice_ping()
+            return True
+        return False
+
+
+def free_port() -> int:
+    """A TCP port that is free now."""
+    ice = Ice.initialize([])
+    try:
+        adapter = ice.createObjectAdapterWithEndpoints("port", "tcp -h 127.0.0.1")
+        info = adapter.getEndpoints()[0].getInfo()
+        while info.underlying is not None:
+            info = info.underlying
+        assert isinstance(info, Ice.IPEndpointInfo)
+        return info.port
+    finally:
+        ice.destroy()
+
+
+@pytest.fixture(name="shared_broker", scope="session")
+def _shared_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One broker for all tests of a worker that leave it alone."""
+    broker = Broker(tmp_path_factory.mktemp("broker"))
+    broker.start()
+    yield broker
+    broker.close()
+
+
+@pytest.fixture(name="broker")
+def _broker(shared_broker: Broker) -> Broker:
+    """A running broker. Tests that stop or wipe one use ``own_broker``."""
+    return shared_broker
+
+
+@pytest.fixture(name="own_broker")
+def _own_broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker of the test's own, to be stopped, frozen and wiped; not started yet."""
+    broker = Broker(tmp_path / "broker")
+    yield broker
+    broker.close()
+
+
+@pytest.fixture(name="ice")
+def _ice() -> Iterator[Ice.Communicator]:
+    """A communicator for foreign clients and services, with nothing of ours in it."""
+    arguments = ["--Ice.Default.Host=127.0.0.1", "--Ice.RetryIntervals=-1"]
+    arguments += ["--Ice.Override.Timeout=5000", "--Ice.ThreadPool.Server.Size=4"]
+    communicator = Ice.initialize(arguments)
+    yield communicator
+    communicator.destroy()
+
+
+@pytest.fixture(name="make_host")
+def _make_host(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[HostMaker]:
+    """Start services inside this process: ``make_host(kind, build, {"Auth.File": ...})``.
+
+    They use the shared broker unless ``IceStorm.TopicManager.Proxy`` is given.
+    """
+    hosts: list[Host] = []
+
+    def make(
+        kind: str, build: Callable[[Host], None], properties: dict[str, str] | None = None
+    ) -> Host:
+        values = dict(properties or {})
+        if "IceStorm.TopicManager.Proxy" not in values:
+            shared: Broker = request.getfixturevalue("shared_broker")
+            values["IceStorm.TopicManager.Proxy"] = shared.proxy
+        values.setdefault("Main.Endpoints", "tcp -h 127.0.0.1")
+        host = Host(kind, Settings(tmp_path, values))
+        hosts.append(host)
+        host.start(build)
+        return host
+
+    yield make
+    for host in hosts:
+        host.stop()
+
+
+@pytest.fixture(name="eventually")
+def _eventually() -> Eventually:
+    """``eventually(predicate, seconds=10)``."""
+    return wait_until
+
+
+@pytest.fixture(name="python")
+def _python() -> str:
+    """The interpreter that runs the tests."""
+    return sys.executable
