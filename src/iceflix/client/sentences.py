@@ -35,7 +35,7 @@ class Sentence:
         return self.render()
 
 
-def say(text: str, **values: "str | int | float | Sentence") -> Sentence:
+def say(text: str, /, **values: "str | int | float | Sentence") -> Sentence:
     """Compose a sentence; its text is collected for the translators."""
     return Sentence(text, values)
 

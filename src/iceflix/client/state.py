@@ -24,10 +24,15 @@ class _Account:
     user: str
     password_hash: str = field(repr=False)
     asking: int = 0  # the number of the question that waits for an answer
-    attempt: int = 1
-    signed_in: bool = False
+    attempt: int = 1  # 0: signed in
     token: str = field(default="", repr=False)
     granted_at: float = 0.0
+    request: int = 0
+
+    @property
+    def signed_in(self) -> bool:
+        """Whether there has been a token."""
+        return self.attempt == 0
 
 
 @dataclass
@@ -37,6 +42,7 @@ class _Connection:
     serial: int = 0  # of the present connection
     misses: int = 0  # checks in a row that Main did not answer
     last: int = 0  # serial given to anything
+    request: int = 0
 
 
 @dataclass
@@ -53,6 +59,7 @@ class _Stream:
 
     serial: int
     title: v.Title
+    request: int
     given: str = field(default="", repr=False)  # the token that the controller holds
     open: bool = False
     asked: bool = False  # the controller waits for a token that it does not hold
@@ -141,7 +148,7 @@ class Machine:
         if event.main != self.view.main:
             self._show(results=(), selection=None)
         self._leave()
-        self._link.serial = self._next()
+        self._link.serial, self._link.request = self._next(), event.request
         self._show(link=v.Link.CONNECTING, main=event.main, attempt=1)
         self._do(v.CheckMain(self._link.serial, event.main))
 
@@ -150,7 +157,7 @@ class Machine:
             self._link.misses = 0
             self._show(link=v.Link.ONLINE, attempt=0)
             self._do(v.StartTimer(v.Timer.PROBE, self.policy.probe_seconds))
-            self._do(v.Answer(v.Asked.CONNECT))
+            self._do(v.Answer(self._link.request))
 
     def _main_failed(self, event: v.MainFailed) -> None:
         if event.serial != self._link.serial or self.view.link is not v.Link.CONNECTING:
@@ -160,7 +167,7 @@ class Machine:
             self._show(attempt=self.view.attempt + 1)
             return
         self._show(link=v.Link.OFFLINE, attempt=0)
-        self._do(v.ForgetMain(), v.Answer(v.Asked.CONNECT, event.error))
+        self._do(v.ForgetMain(), v.Answer(self._link.request, event.error))
 
     def _wait_for_another(self, timer: v.Timer, attempt: int, error: ClientError) -> None:
         self._do(v.StartTimer(timer, self.policy.pause_seconds))
@@ -198,7 +205,7 @@ class Machine:
         if self.view.link is v.Link.OFFLINE:
             return
         if self.view.link is v.Link.CONNECTING:
-            self._do(v.Answer(v.Asked.CONNECT, ClientError(say("The attempt was cancelled."))))
+            self._do(v.Answer(self._link.request, ClientError(say("The attempt was cancelled."))))
         self._link.serial = self._next()
         self._show(link=v.Link.OFFLINE, attempt=0)
         self._do(v.StopTimer(v.Timer.RETRY), v.StopTimer(v.Timer.PROBE), v.ForgetMain())
@@ -208,10 +215,10 @@ class Machine:
     def _sign_in_asked(self, event: v.SignInAsked) -> None:
         refusal = self.missing()
         if refusal is not None:
-            self._do(v.Answer(v.Asked.SIGN_IN, refusal))
+            self._do(v.Answer(event.request, refusal))
             return
         self._sign_out()
-        self._account = _Account(event.user, event.password_hash)
+        self._account = _Account(event.user, event.password_hash, request=event.request)
         self._show(login=v.Login(signing_in=True))
         self._ask_token(self._account)
 
@@ -228,8 +235,8 @@ class Machine:
         self._do(v.StartTimer(v.Timer.RENEW, self.policy.renew_seconds))
         self._show(login=v.Login(account.user))
         if not account.signed_in:
-            account.signed_in = True
-            self._do(v.Listen(on=True), v.Answer(v.Asked.SIGN_IN))
+            account.attempt = 0
+            self._do(v.Listen(on=True), v.Answer(account.request))
         self._hand_over(fresh=True)
 
     def _token_failed(self, event: v.TokenFailed) -> None:
@@ -244,7 +251,7 @@ class Machine:
                 return
             self._account = None
             self._show(login=v.Login())
-            self._do(v.Answer(v.Asked.SIGN_IN, event.error))
+            self._do(v.Answer(account.request, event.error))
         elif isinstance(event.error, Denied):
             self._sign_out()
             reason = "Your session has ended: the server does not accept your password any more."
@@ -272,7 +279,9 @@ class Machine:
         if self._account is None:
             return
         if not self._account.signed_in:
-            self._do(v.Answer(v.Asked.SIGN_IN, ClientError(say("The attempt was cancelled."))))
+            self._do(
+                v.Answer(self._account.request, ClientError(say("The attempt was cancelled.")))
+            )
         self._account = None
         self._show(login=v.Login())
         self._do(v.StopTimer(v.Timer.RENEW), v.StopTimer(v.Timer.SIGN_IN), v.Listen(on=False))
@@ -296,13 +305,13 @@ class Machine:
 
     # ------------------------------------------------------------ stream
 
-    def _play_asked(self, _event: v.PlayAsked) -> None:
+    def _play_asked(self, event: v.PlayAsked) -> None:
         refusal = self.missing(session=True, selection=True)
         if refusal is not None or self.view.selection is None:
-            self._do(v.Answer(v.Asked.PLAY, refusal))
+            self._do(v.Answer(event.request, refusal))
             return
         self._close_stream()
-        self._stream = _Stream(self._next(), self.view.selection)
+        self._stream = _Stream(self._next(), self.view.selection, event.request)
         self._show(playing=v.Playing(self.view.selection, opening=True))
         self._hand_over()
 
@@ -336,7 +345,7 @@ class Machine:
         stream.open = True
         if self.view.playing is not None:
             self._show(playing=replace(self.view.playing, opening=False))
-        self._do(v.Answer(v.Asked.PLAY))
+        self._do(v.Answer(stream.request))
         if stream.asked or self.token(self._step.now) not in {None, stream.given}:
             self._hand_over()
 
@@ -356,7 +365,7 @@ class Machine:
     def _drop_stream(self, error: ClientError) -> None:
         """Give up a stream that is not open."""
         if self._stream is not None:
-            self._do(v.CloseStream(self._stream.serial), v.Answer(v.Asked.PLAY, error))
+            self._do(v.CloseStream(self._stream.serial), v.Answer(self._stream.request, error))
             self._stream = None
             self._show(playing=None)
 

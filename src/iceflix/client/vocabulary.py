@@ -1,6 +1,7 @@
 """The words of the client's state machine: what happens, what is to be done, what is so. Pure.
 
-``serial`` numbers tell an answer to the present question from a late answer to an earlier one.
+``serial`` numbers tell an answer to the present question from a late answer to an earlier one;
+``request`` numbers tell whom an ``Answer`` is for.
 """
 
 from dataclasses import dataclass, field
@@ -44,14 +45,6 @@ class Link(Enum):
     CONNECTING = "connecting"
     ONLINE = "online"
     LOST = "lost"
-
-
-class Asked(Enum):
-    """The requests whose outcome the machine reports with ``Answer``."""
-
-    CONNECT = "connect"
-    SIGN_IN = "sign in"
-    PLAY = "play"
 
 
 @dataclass(frozen=True)
@@ -100,6 +93,7 @@ class ConnectAsked:
     """The user gave the proxy of a Main."""
 
     main: str
+    request: int = 0
 
 
 @dataclass(frozen=True)
@@ -143,6 +137,7 @@ class SignInAsked:
 
     user: str
     password_hash: str = field(repr=False)
+    request: int = 0
 
 
 @dataclass(frozen=True)
@@ -204,6 +199,8 @@ class TitleChanged:
 @dataclass(frozen=True)
 class PlayAsked:
     """The user wants to see the selected title."""
+
+    request: int = 0
 
 
 @dataclass(frozen=True)
@@ -374,7 +371,7 @@ class StopTimer:
 class Answer:
     """A request is done (no error) or has failed."""
 
-    to: Asked
+    request: int
     error: ClientError | None = None
 
 
