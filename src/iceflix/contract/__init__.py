@@ -8,7 +8,7 @@ import importlib
 from pathlib import Path
 
 SLICE_FOLDER = Path(__file__).parent / "slice"
-SLICE_FILES = ("iceflix.ice", "operations.ice")
+SLICE_FILES = ("iceflix.ice", "operations.ice", "farm.ice")
 
 Ice = importlib.import_module("Ice")
 for _name in SLICE_FILES:

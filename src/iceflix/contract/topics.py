@@ -3,3 +3,4 @@
 SERVICE_AVAILABILITY = "ServiceAvailability"
 AUTHENTICATION_STATUS = "AuthenticationStatus"
 MEDIA_ANNOUNCEMENTS = "MediaAnnouncements"
+FARM_AVAILABILITY = "FarmAvailability"
