@@ -6,6 +6,9 @@ if [[ ${1-} == --help || ${1-} == -h ]]; then
   exit 0
 fi
 
+export ICEFLIX_HOME=${ICEFLIX_HOME:-$root/var}
+[[ $ICEFLIX_HOME == /* ]] || ICEFLIX_HOME=$PWD/$ICEFLIX_HOME
+
 # launch MODULE ARGUMENT...: sets up what is missing, then becomes the module.
 # -P: the current folder is where the user happens to be, no place to import from.
 launch() {

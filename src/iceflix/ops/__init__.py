@@ -1,0 +1,1 @@
+"""Running IceFlix: launchers, supervisor, status and doctor. Above the features, below nobody."""

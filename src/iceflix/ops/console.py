@@ -1,0 +1,172 @@
+"""What a run shows: plain lines, or a live table on a terminal.
+
+Neither ever blocks the caller: somebody may have stopped the terminal with Ctrl-S, or started us
+with a pipe that nobody reads, and services are not to hang for that.
+"""
+
+import os
+import queue
+import sys
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from rich.console import Console as RichConsole
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from iceflix.ops.restart import State
+
+_LINES_WAITING = 10_000
+_CLOSE_SECONDS = 0.5
+_REFRESH_SECONDS = 0.25
+_LINES_SHOWN = 6
+_COLOURS = {
+    State.READY: "green",
+    State.STARTING: "yellow",
+    State.WAITING: "red",
+    State.SILENT: "magenta",
+    State.STOPPED: "dim",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A service, as the table shows it."""
+
+    service: str
+    state: State
+    note: str = ""
+    identifier: str = ""
+    pid: int | None = None
+    endpoint: str = ""
+
+
+class Console(Protocol):
+    """Where a run speaks. No method raises or waits."""
+
+    def say(self, text: str) -> None:
+        """A line of ours."""
+
+    def heard(self, service: str, line: str) -> None:
+        """A line that a service wrote."""
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """How the services are now."""
+
+    def close(self) -> None:
+        """Show what is still to be shown, within half a second."""
+
+
+class PlainConsole:
+    """Our lines on standard output, the services' on standard error."""
+
+    def __init__(self, out: int = 1, err: int = 2) -> None:
+        self._out, self._err = out, err
+        self._lines: queue.Queue[tuple[int, str] | None] = queue.Queue(_LINES_WAITING)
+        self._thread = threading.Thread(target=self._write, name="console", daemon=True)
+        self._thread.start()
+
+    def say(self, text: str) -> None:
+        """A line of ours."""
+        self._put((self._out, text))
+
+    def heard(self, service: str, line: str) -> None:
+        """A line that a service wrote."""
+        self._put((self._err, f"{service} | {line}"))
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Not here: changes are said as lines."""
+
+    def close(self) -> None:
+        """Write what waits, within half a second."""
+        self._put(None)
+        self._thread.join(_CLOSE_SECONDS)
+
+    def _put(self, item: tuple[int, str] | None) -> None:
+        with suppress(queue.Full):  # nobody reads
+            self._lines.put_nowait(item)
+
+    def _write(self) -> None:
+        while (item := self._lines.get()) is not None:
+            target, text = item
+            rest = f"{text}\n".encode(errors="replace")
+            with suppress(OSError):  # the reader is gone; the services are not
+                while rest:
+                    rest = rest[os.write(target, rest) :]
+
+
+class LiveConsole:
+    """A table that is kept up to date, our lines above it, the services' last errors below."""
+
+    def __init__(self, rich: RichConsole | None = None) -> None:
+        self._rich = rich or RichConsole(highlight=False, soft_wrap=True)
+        self._rows: Sequence[Row] = ()
+        self._ours: deque[str] = deque()
+        self._theirs: deque[str] = deque(maxlen=_LINES_SHOWN)
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._draw, name="console", daemon=True)
+        self._thread.start()
+
+    def say(self, text: str) -> None:
+        """A line of ours."""
+        self._ours.append(text)
+
+    def heard(self, service: str, line: str) -> None:
+        """A line that a service wrote; only trouble is shown here, all of it is in the logs."""
+        if is_trouble(line):
+            self._theirs.append(f"{service} | {line}")
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """How the services are now."""
+        self._rows = tuple(rows)
+
+    def close(self) -> None:
+        """Draw a last time, within half a second."""
+        self._closing.set()
+        self._thread.join(_CLOSE_SECONDS)
+
+    def _draw(self) -> None:
+        with (
+            suppress(OSError),  # the terminal is gone; the services are not
+            Live(console=self._rich, auto_refresh=False, redirect_stderr=False) as live,
+        ):
+            closing = False
+            while not closing:
+                closing = self._closing.wait(_REFRESH_SECONDS)
+                while self._ours:
+                    live.console.print(Text(self._ours.popleft()))
+                live.update(table(self._rows, tuple(self._theirs)), refresh=True)
+
+
+def is_trouble(line: str) -> bool:
+    """Whether a service's line is a warning or an error rather than the run of things."""
+    return not any(f"[{level}" in line[:60] for level in ("info", "debug"))
+
+
+def table(rows: Sequence[Row], lines: Sequence[str]) -> RenderableType:
+    """The table and the lines below it."""
+    grid = Table(expand=False)
+    for title in ("service", "state"):
+        grid.add_column(title, no_wrap=True)
+    grid.add_column("process", no_wrap=True, justify="right")
+    grid.add_column("id", no_wrap=True, overflow="ellipsis", min_width=8)
+    grid.add_column("endpoint", no_wrap=True, overflow="ellipsis", min_width=12)
+    for row in rows:
+        state = Text(row.note or row.state.value, _COLOURS[row.state])
+        pid = "" if row.pid is None else str(row.pid)
+        grid.add_row(row.service, state, pid, row.identifier, row.endpoint)
+    below = [Text(line, "yellow", no_wrap=True, overflow="ellipsis") for line in lines]
+    return Group(grid, *below)
+
+
+def choose_console() -> Console:
+    """The table on a terminal that can show one, else plain lines."""
+    if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        return LiveConsole()
+    return PlainConsole()
