@@ -1,0 +1,1 @@
+"""Identity: credentials, tokens, the Authenticator and the administration of its users."""
