@@ -16,6 +16,7 @@ import structlog
 
 from iceflix.contract import Ice, IceFlix
 from iceflix.runtime.errors import (
+    Denial,
     InvalidRequest,
     NotAuthorized,
     NotAvailable,
@@ -36,6 +37,7 @@ _TRANSLATIONS: dict[type[ServiceError], Callable[[Any], BaseException]] = {
     NotAuthorized: lambda _error: IceFlix.Unauthorized(),
     UnknownMedia: lambda error: IceFlix.WrongMediaId(error.media_id),
     NotAvailable: lambda _error: IceFlix.TemporaryUnavailable(),
+    Denial: lambda error: IceFlix.Denied(error.reason, str(error)),
 }
 
 

@@ -25,5 +25,13 @@ class InvalidRequest(ServiceError):
     """The request makes no sense; the contract declares no exception that says so."""
 
 
+class Denial(ServiceError):
+    """The farm refuses a request: ``reason`` is one of ``contract.reasons`` (F47)."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
 class SetupError(ServiceError):
     """A process cannot start: wrong property, unusable file, port in use."""
