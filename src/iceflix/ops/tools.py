@@ -1,0 +1,48 @@
+"""``add_user`` and ``reload_media``, as the launchers in the root call them."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from iceflix.ops.guard import EXIT_USAGE, guarded
+from iceflix.ops.project import configuration, home
+from iceflix.runtime.communicator import split_arguments, with_configuration
+from iceflix.runtime.settings import Settings
+
+
+@dataclass(frozen=True)
+class Tool:
+    """Where a tool lives, and whose configuration file it reads."""
+
+    module: str
+    configuration: str
+
+
+TOOLS = {
+    "add_user": Tool("iceflix.auth.commands", "auth"),
+    "reload_media": Tool("iceflix.streaming.commands", "streaming"),
+}
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the tool that the first argument names. Leaves by SystemExit; raises SetupError."""
+    name, *others = arguments
+    tool = TOOLS[name]
+    given, rest = split_arguments(others)
+    settings = Settings(home(), with_configuration(given, configuration(tool.configuration)))
+    getattr(importlib.import_module(tool.module), name)(rest, settings)
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if not given or given[0] not in TOOLS:
+        print(f"one of {', '.join(TOOLS)}", file=sys.stderr)
+        return EXIT_USAGE
+    return guarded(lambda: run(given), given[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
