@@ -175,3 +175,37 @@ def test_nothing_is_left_behind(platform: Platform, client: Client) -> None:
     assert not alive, alive
     assert len(gone) == len(before)
     assert not list((platform.home / "run").glob("*-*.pid"))
+
+
+GARBAGE = (
+    b"",
+    b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"\x00" * 4096,
+    b"IceP\x01\x00\x01\x00\x00\x00\xff\xff\xff\x7f" + b"x" * 100,
+    b"IceP\x01\x00\x01\x00\x00\x00\x13\x00\x00\x00\xff\xff\xff\xff\xff",
+    b"IceP\x01\x00\x01\x00\x04\x02\x20\x00\x00\x00\x00\x00\x00\x7f" + b"z" * 14,
+    bytes(range(256)) * 64,
+)
+
+
+def test_garbage_on_every_port(client: Client) -> None:
+    """Whatever bytes arrive, every service goes on, the same process as before."""
+    processes = psutil.Process().children(recursive=True)
+    ports = {
+        connection.laddr.port
+        for process in processes
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert len(ports) >= 6
+    half_sent = []
+    for port in ports:
+        for garbage in GARBAGE:
+            stranger = socket.create_connection(("127.0.0.1", port), 5)
+            stranger.sendall(garbage)
+            half_sent.append(stranger)
+    client.tag("with strangers hanging on")
+    for stranger in half_sent:
+        stranger.close()
+    client.tag("after the garbage")
+    assert all(process.is_running() for process in processes)

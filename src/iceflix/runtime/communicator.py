@@ -15,8 +15,6 @@ _PROPERTY = re.compile(r"--([A-Za-z][A-Za-z0-9]*\.[A-Za-z0-9_.]+)(?:=(.*))?", re
 _PORT = re.compile(r"-p\s+(\d+)")
 
 DEFAULTS = {
-    "Ice.ACM.Close": "4",  # an idle connection is closed only when the other side is silent too
-    "Ice.ACM.Heartbeat": "1",
     "Ice.Default.Host": "127.0.0.1",
     "Ice.Default.InvocationTimeout": "10000",
     "Ice.ImplicitContext": "PerThread",
