@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import click
 
 import iceflix
-from iceflix.ops.guard import EXIT_INTERRUPTED, guarded
+from iceflix.ops.guard import guarded, run_click
 from iceflix.ops.project import configuration, home
 
 
@@ -94,14 +94,7 @@ def run(arguments: Sequence[str]) -> int:
             settings = settings_of(home(), communicator.with_configuration(given, shipped))
         elif entry is not None:
             rest += [f"--{key}={value}" for key, value in given.items()]
-    try:
-        code = cli.main(rest, prog_name="iceflix", obj=settings, standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except click.Abort:
-        return EXIT_INTERRUPTED
-    return code if isinstance(code, int) else 0
+    return run_click(cli, rest, "iceflix", settings)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,7 +8,9 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+import click
 
 from iceflix.ops.project import home
 from iceflix.runtime.errors import ServiceError, SetupError
@@ -42,6 +44,20 @@ def guarded(run: Callable[[], int], program: str = "iceflix") -> int:
         if os.environ.get("ICEFLIX_DEBUG") == "1":
             raise
         return _complain(program, _incident(error), EXIT_FAILED)
+
+
+def run_click(
+    command: click.Command, arguments: Sequence[str], program: str, settings: object
+) -> int:
+    """Run a click command with these settings as its object; returns the exit code."""
+    try:
+        code = command.main(list(arguments), prog_name=program, obj=settings, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return EXIT_INTERRUPTED
+    return code if isinstance(code, int) else 0
 
 
 def _complain(program: str, sentence: str, code: int) -> int:

@@ -5,7 +5,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from iceflix.ops.guard import EXIT_USAGE, guarded
+import click
+
+from iceflix.ops.guard import EXIT_USAGE, guarded, run_click
 from iceflix.ops.project import configuration, home
 from iceflix.runtime.communicator import split_arguments, with_configuration
 from iceflix.runtime.settings import Settings
@@ -13,26 +15,28 @@ from iceflix.runtime.settings import Settings
 
 @dataclass(frozen=True)
 class Tool:
-    """Where a tool lives, and whose configuration file it reads."""
+    """The command that a tool is, and whose configuration file it reads."""
 
     module: str
+    group: str
+    command: str
     configuration: str
 
 
 TOOLS = {
-    "add_user": Tool("iceflix.auth.commands", "auth"),
-    "reload_media": Tool("iceflix.streaming.commands", "streaming"),
+    "add_user": Tool("iceflix.auth.commands", "users", "add", "auth"),
+    "reload_media": Tool("iceflix.streaming.commands", "media", "reload", "streaming"),
 }
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the tool that the first argument names. Leaves by SystemExit; raises SetupError."""
+    """Run the tool that the first argument names; returns its exit code. Raises SetupError."""
     name, *others = arguments
     tool = TOOLS[name]
     given, rest = split_arguments(others)
     settings = Settings(home(), with_configuration(given, configuration(tool.configuration)))
-    getattr(importlib.import_module(tool.module), name)(rest, settings)
-    return 0
+    group: click.Group = getattr(importlib.import_module(tool.module), tool.group)
+    return run_click(group.commands[tool.command], rest, name, settings)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
