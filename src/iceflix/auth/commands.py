@@ -1,4 +1,4 @@
-"""The commands that administer users: ``iceflix users ...`` and ``add_user``.
+"""The commands that administer users: ``iceflix users ...``, hence ``add_user``.
 
 Exit codes: 0 done, and an Authenticator that runs here was told; 1 not done, and why; 2 wrong
 usage; 3 the file was changed, but no Authenticator runs here.
@@ -9,9 +9,8 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import NoReturn
 
 import click
 
@@ -82,11 +81,6 @@ def list_all(context: click.Context, as_json: bool) -> None:
         click.echo(f"{user.name}\t{note}")
     if not listed:
         click.echo(f"no users in {file}", err=True)
-
-
-def add_user(arguments: Sequence[str], settings: Settings) -> NoReturn:
-    """Do what the launcher ``add_user`` does and leave by SystemExit with the exit code."""
-    add.main(list(arguments), prog_name="add_user", obj=settings)
 
 
 def _password(given: str | None) -> bytes:

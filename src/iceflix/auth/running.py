@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -36,4 +35,5 @@ def _authenticators(home: Path) -> Iterator[int]:
 def _is_authenticator(pid: int) -> bool:
     """Whether this is one of ours. SIGUSR1 would kill a stranger that has got the number since."""
     command = psutil.Process(pid).cmdline()
-    return any("iceflix" in word for word in command) and ("serve", "auth") in pairwise(command)
+    serves = any(word.endswith("serve") for word in command) and "auth" in command
+    return serves and any("iceflix" in word for word in command)

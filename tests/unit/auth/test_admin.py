@@ -10,8 +10,7 @@ import pytest
 
 from iceflix.auth import admin, passwords
 from iceflix.runtime.errors import InvalidRequest, SetupError
-
-from .conftest import SECRET
+from tests.unit.auth.stage import SECRET
 
 OTHER = passwords.digest(b"other")
 

@@ -9,8 +9,7 @@ import structlog
 from iceflix.auth.authenticator import Authenticator, LoginRefused, Policy
 from iceflix.auth.credentials import Credentials
 from iceflix.auth.passwords import digest
-
-from .conftest import SECRET, Stage, write_users
+from tests.unit.auth.stage import SECRET, Stage, write_users
 
 
 def refused(authenticator: Authenticator, user: str, candidate: str, address: str = "x") -> float:

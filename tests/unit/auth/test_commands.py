@@ -181,7 +181,10 @@ def test_every_running_authenticator_is_told(
     start: Callable[..., "subprocess.Popen[str]"], run: Run
 ) -> None:
     """V71: all of this home."""
-    services = [start("iceflix", "serve", "auth"), start("/x/iceflix", "serve", "auth", "--A.B=c")]
+    services = [
+        start("iceflix", "serve", "auth"),
+        start("-m", "iceflix.ops.serve", "auth", "--A.B=c"),
+    ]
     result = run("add", "ana", "secret")
     assert result.exit_code == 0
     assert result.stderr == ""
@@ -197,7 +200,7 @@ def test_strangers_and_stale_files_are_left_alone(
     strangers = [
         start("something", "else"),
         start("iceflix", "serve", "catalog"),
-        start("iceflix", "auth", "serve"),
+        start("iceflix", "users", "auth"),
         start("other", "serve", "auth"),
     ]
     dead = start("iceflix", "serve", "auth")
@@ -211,27 +214,31 @@ def test_strangers_and_stale_files_are_left_alone(
     assert all(stranger.poll() is None for stranger in strangers)
 
 
-_ADD_USER = textwrap.dedent(
-    """
-    import sys
-    from pathlib import Path
-    from iceflix.auth.commands import add_user
-    from iceflix.runtime.settings import Settings
-    add_user(sys.argv[2:], Settings.of(Path(sys.argv[1])))
-    """
-)
+def add_user(*arguments: str) -> list[str]:
+    """The command line of the launcher, after its set-up."""
+    return [sys.executable, "-P", "-m", "iceflix.cli", "users", "add", *arguments]
 
 
-def add_user(home: Path, *arguments: str) -> list[str]:
-    """The command line of the launcher."""
-    return [sys.executable, "-c", _ADD_USER, str(home), *arguments]
-
-
-def test_the_launcher_names_itself_in_its_usage(tmp_path: Path) -> None:
-    """V71."""
-    done = subprocess.run(add_user(tmp_path), capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "Usage: add_user [OPTIONS] NAME [PASSWORD]" in done.stderr
+def test_the_launcher_passes_properties_and_exit_codes_on(tmp_path: Path) -> None:
+    """V71: and shows the usage."""
+    file = tmp_path / "elsewhere.json"
+    for arguments, code, said in [
+        (["ana", "secret", f"--Auth.File={file}"], 3, "No Authenticator runs here"),
+        ([], 2, "users add [OPTIONS] NAME [PASSWORD]"),
+        (["a", "b", "c"], 2, "Usage:"),
+        (["ana", "secret", "--Auth.Flie=x"], 2, "did you mean Auth.File?"),
+    ]:
+        done = subprocess.run(
+            add_user(*arguments),
+            env={**os.environ, "ICEFLIX_HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+    assert list(json.loads(file.read_text())) == ["ana"]
 
 
 _PROMPT = re.compile(rb"(?:Password|confirmation): ")
@@ -241,7 +248,8 @@ def _answer_prompts(home: Path, answers: list[bytes]) -> tuple[int, bytes]:
     """Run ``add_user ana`` on a terminal of its own; return its exit code and the screen."""
     child, terminal = pty.fork()
     if child == 0:
-        os.execv(sys.executable, add_user(home, "ana"))
+        environment = {**os.environ, "ICEFLIX_HOME": str(home)}
+        os.execve(sys.executable, add_user("ana"), environment)
     screen, asked = b"", 0
     while True:
         try:

@@ -10,8 +10,7 @@ import pytest
 from iceflix.auth.credentials import Credentials, CredentialStore
 from iceflix.auth.passwords import ScryptHash, digest
 from iceflix.runtime.errors import SetupError
-
-from .conftest import SECRET, write_users
+from tests.unit.auth.stage import SECRET, write_users
 
 OTHER = digest(b"other")
 
