@@ -18,21 +18,65 @@ class Property:
 
 PROPERTIES = (
     Property("Auth.File", "{home}/users.json", "credentials file"),
-    Property("Auth.KeyFile", "{home}/token.key", "key that signs tokens; share it between Authenticators"),
-    Property("Auth.ThrottleAfter", "10", "failed logins of a user from an address before slowing down"),
+    Property(
+        "Auth.KeyFile", "{home}/token.key", "key that signs tokens; share it between Authenticators"
+    ),
+    Property(
+        "Auth.ThrottleAfter", "10", "failed logins of a user from an address before slowing down"
+    ),
     Property("Auth.TokenSeconds", "30", "life of a token, seconds; the contract says 30"),
     Property("Call.HedgeSeconds", "0.3", "silence after which the next candidate is asked as well"),
     Property("Call.TimeoutSeconds", "1", "deadline of one call to one candidate"),
+    Property(
+        "Catalog.AnswerKilobytes",
+        "1000",
+        "largest answer to a search, KB; clients accept their Ice.MessageSizeMax, 1024 unless set",
+    ),
     Property("Catalog.File", "{home}/catalog.db", "catalogue database, a file"),
-    Property("Client.Attempts", "3", "times, in all, that the client asks while nothing is available"),
-    Property("Client.Main", "IceFlix/Main:tcp -h 127.0.0.1 -p 10010", "the Main that the client enters by"),
+    Property("Central.DeadlineSeconds", "300", "longest deadline that central grants a job"),
+    Property("Central.HealthSeconds", "0.5", "silence after which a multiserver counts as ill"),
+    Property("Central.Requests", "1000", "jobs that central attends to at once"),
+    Property(
+        "Client.Attempts", "3", "times, in all, that the client asks while nothing is available"
+    ),
+    Property(
+        "Client.Gateway", "", "proxy of the farm's gateway over Ice; empty: the one that runs here"
+    ),
+    Property(
+        "Client.Main",
+        "IceFlix/Main:tcp -h 127.0.0.1 -p 10010",
+        "the Main that the client enters by",
+    ),
     Property("Client.PauseSeconds", "10", "pause between those attempts"),
-    Property("Client.Player", "", "program that plays (vlc, mpv, ffplay); empty: a window of our own"),
-    Property("Client.ProbeSeconds", "3", "interval at which the client checks that Main still answers"),
-    Property("Client.RenewSeconds", "25", "age at which the client renews its token by its own clock"),
+    Property(
+        "Client.Player", "", "program that plays (vlc, mpv, ffplay); empty: a window of our own"
+    ),
+    Property(
+        "Client.ProbeSeconds", "3", "interval at which the client checks that Main still answers"
+    ),
+    Property(
+        "Client.RenewSeconds", "25", "age at which the client renews its token by its own clock"
+    ),
     Property("Client.TimeoutSeconds", "3", "deadline of one call of the client"),
+    Property("Clock.PeriodSeconds", "30", "interval at which clocks are synchronised"),
+    Property("Clock.RetrySeconds", "1", "pause while there is no clock to follow"),
+    Property("Clock.SkewSeconds", "0", "makes this process's clock wrong, to try the correction"),
     Property("Discovery.AnnounceSeconds", "5", "interval of announcements, varied by a tenth"),
     Property("Discovery.ProbeSeconds", "2", "interval of health checks"),
+    Property("Farm.AdminKey", "{home}/admin.key", "administration key, made on first start"),
+    Property("Farm.AdminRemote", "0", "1: the farm may be administered from other machines"),
+    Property("FilterAdmin.File", "{home}/assignments.json", "which ring runs which filter"),
+    Property(
+        "FilterAdmin.PushSeconds", "5", "interval at which central is told the running filters"
+    ),
+    Property("Gateway.CorbaPort", "0", "port of the CORBA side; 0: any"),
+    Property("Gateway.DeadlineSeconds", "60", "time for one request, from its arrival"),
+    Property("Gateway.MessageBytes", "262144", "largest CORBA message"),
+    Property("Gateway.Naming", "127.0.0.1:2809", "naming service, host:port; port 0: any"),
+    Property(
+        "Gateway.NamingServer", "1", "run a naming service there unless there is one; 0: do not"
+    ),
+    Property("Gateway.Requests", "256", "requests that the gateway attends to at once"),
     Property(
         "IceStorm.TopicManager.Proxy",
         "IceStorm/TopicManager:tcp -h 127.0.0.1 -p 10000",
@@ -40,7 +84,9 @@ PROPERTIES = (
     ),
     Property("Log.Folder", "{home}/logs", "folder of the log files, one per process"),
     Property("Log.Level", "info", "debug, info, warning or error"),
-    Property("Media.CacheFile", "{home}/library.json", "digests and formats of the files already read"),
+    Property(
+        "Media.CacheFile", "{home}/library.json", "digests and formats of the files already read"
+    ),
     Property("Media.Folder", "{home}/media", "folder with the videos, searched recursively"),
     Property("Media.HashThreads", "0", "files read at once; 0: one per processor"),
     Property("Media.SettleSeconds", "1", "a file must rest this long before it is announced"),

@@ -9,6 +9,8 @@ from iceflix.ops.project import configuration, home
 from iceflix.runtime.errors import SetupError
 from iceflix.runtime.host import ADAPTERS, run
 
+STREAMING_KINDS = ("main", "auth", "catalog", "streaming")
+
 
 def serve(arguments: Sequence[str]) -> int:
     """Run the service that the first argument names. Raises SetupError."""
@@ -16,7 +18,8 @@ def serve(arguments: Sequence[str]) -> int:
     if kind not in ADAPTERS:
         raise SetupError(f"serve what? One of {', '.join(ADAPTERS)}, not {kind!r}")
     home()
-    module = importlib.import_module(f"iceflix.{kind}.service")
+    room = "iceflix" if kind in STREAMING_KINDS else "iceflix.farm"
+    module = importlib.import_module(f"{room}.{kind}.service")
     return run(kind, module.build, properties, configuration(kind))
 
 

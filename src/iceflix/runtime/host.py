@@ -37,6 +37,10 @@ ADAPTERS = {
     "auth": ("Authenticator", "tcp"),
     "catalog": ("MediaCatalog", "tcp"),
     "streaming": ("StreamProvider", "tcp"),
+    "gateway": ("GatewayAdapter", "tcp"),
+    "central": ("CentralAdapter", "tcp"),
+    "useradmin": ("UserAdminAdapter", "tcp -h 127.0.0.1"),
+    "filteradmin": ("FilterAdminAdapter", "tcp"),
 }
 EXIT_SETUP = 2
 _BROKER_WAIT_SECONDS = 1.0

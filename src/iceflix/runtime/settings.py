@@ -26,7 +26,17 @@ ICE_PREFIXES = (
     "Glacier2.",
 )
 # Object adapters: Main.Endpoints, MediaCatalog.ThreadPool.Size ...
-ADAPTERS = ("Main", "Authenticator", "MediaCatalog", "StreamProvider", "Client")
+ADAPTERS = (
+    "Main",
+    "Authenticator",
+    "MediaCatalog",
+    "StreamProvider",
+    "Client",
+    "GatewayAdapter",
+    "CentralAdapter",
+    "UserAdminAdapter",
+    "FilterAdminAdapter",
+)
 ADAPTER_PROPERTIES = ("Endpoints", "PublishedEndpoints", "ProxyOptions", "AdapterId", "Router")
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
