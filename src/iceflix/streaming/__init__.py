@@ -1,0 +1,1 @@
+"""StreamProvider and StreamController: the library, the pipelines, the life of a stream."""

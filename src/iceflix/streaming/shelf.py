@@ -1,0 +1,75 @@
+"""The library as a thread-safe object that speaks: new titles are announced, bad files reported."""
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+
+from iceflix.runtime.log import get_logger
+from iceflix.streaming.library import Change, Entry, Library, Medium, vanished
+from iceflix.streaming.scan import Listing
+
+_log = get_logger(__name__)
+
+
+class Shelf:
+    """Listens to the scanner. Thread-safe."""
+
+    def __init__(self, announce: Callable[[Medium], object]) -> None:
+        """``announce`` is called for every medium that becomes known, from several threads."""
+        self._announce = announce
+        self._library = Library()
+        self._lock = threading.Lock()
+        self._told: dict[str, str] = {}  # path -> the problem that was reported
+
+    def ready(self, path: str, entry: Entry) -> None:
+        """Take a video into the library."""
+        with self._lock:
+            self._told.pop(path, None)
+            change = self._library.put(path, entry)
+            medium = self._library.places(entry.digest)[0]
+        _log_change(path, change)
+        if change.new is not None:
+            self._announce(medium)
+
+    def skipped(self, path: str, reason: str) -> None:
+        """Report a file that is of no use, once."""
+        with self._lock:
+            change = self._library.drop(path)
+            known = self._told.get(path) == reason
+            self._told[path] = reason
+        _log_change(path, change)
+        if not known:
+            _log.warning("file skipped", path=printable(path), reason=reason)
+
+    def drop_vanished(self, listing: Listing, among: Iterable[str] | None = None) -> None:
+        """Forget files that a listing does not hold; ``among`` these, else among all."""
+        with self._lock:
+            before = self._library.paths() if among is None else among
+            changes = {path: self._library.drop(path) for path in vanished(before, listing.found)}
+            if among is None:
+                there = listing.found.keys() | listing.problems.keys()
+                self._told = {path: said for path, said in self._told.items() if path in there}
+        for path, change in changes.items():
+            _log_change(path, change)
+
+    def places(self, media_id: str) -> list[Medium]:
+        """The medium at each of its places."""
+        with self._lock:
+            return self._library.places(media_id)
+
+    def media(self) -> list[Medium]:
+        """Every medium, at the first of its places."""
+        with self._lock:
+            return [self._library.places(media_id)[0] for media_id in self._library.ids()]
+
+
+def printable(path: str) -> str:
+    """A path that any terminal and any log can take."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _log_change(path: str, change: Change) -> None:
+    if change.new is not None:
+        _log.info("new title", media=change.new, path=printable(path))
+    if change.gone is not None:
+        _log.info("title gone", media=change.gone, path=printable(path))
