@@ -6,7 +6,7 @@ from iceflix.ops.check_home import data
 from iceflix.ops.check_machine import machine
 from iceflix.ops.check_services import services
 from iceflix.ops.findings import Finding, wrong
-from iceflix.ops.project import configuration
+from iceflix.ops.project import SERVICES, configuration
 from iceflix.runtime.communicator import with_configuration
 from iceflix.runtime.errors import SetupError
 from iceflix.runtime.settings import Settings
@@ -20,7 +20,7 @@ def examine(settings: Settings) -> list[Finding]:
 def _examine(settings: Settings) -> Iterator[Finding]:
     yield from machine(settings.home)
     try:
-        of = {kind: _with_file(settings, kind) for kind in ("main", "auth", "catalog", "streaming")}
+        of = {kind: _with_file(settings, kind) for kind in SERVICES}
         yield from data(of["auth"], of["catalog"], of["streaming"])
         yield from services(of["main"])
     except SetupError as error:

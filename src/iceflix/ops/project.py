@@ -9,6 +9,8 @@ from iceflix.runtime.settings import default_home
 ROOT = Path(iceflix.__file__).resolve().parents[2]
 CONFIG = ROOT / "config"
 SAMPLE = ROOT / "samples" / "iceflix-sample.mp4"
+# What a run starts: one of each.
+SERVICES = ("main", "auth", "catalog", "streaming")
 PACKAGES = ROOT / "scripts" / "debian-packages.txt"
 
 

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 
 from iceflix.ops.guard import guarded
-from iceflix.ops.project import configuration, home
+from iceflix.ops.project import SERVICES, configuration, home
 from iceflix.runtime.errors import SetupError
-from iceflix.runtime.host import ADAPTERS, run
+from iceflix.runtime.host import run
 
 STREAMING_KINDS = ("main", "auth", "catalog", "streaming")
 
@@ -15,8 +15,8 @@ STREAMING_KINDS = ("main", "auth", "catalog", "streaming")
 def serve(arguments: Sequence[str]) -> int:
     """Run the service that the first argument names. Raises SetupError."""
     kind, *properties = arguments or [""]
-    if kind not in ADAPTERS:
-        raise SetupError(f"serve what? One of {', '.join(ADAPTERS)}, not {kind!r}")
+    if kind not in SERVICES:
+        raise SetupError(f"serve what? One of {', '.join(SERVICES)}, not {kind!r}")
     home()
     room = "iceflix" if kind in STREAMING_KINDS else "iceflix.farm"
     module = importlib.import_module(f"{room}.{kind}.service")

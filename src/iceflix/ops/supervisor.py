@@ -17,7 +17,7 @@ from iceflix.ops.endpoints import listening_addresses
 from iceflix.ops.fleet import Fleet, Recipe
 from iceflix.ops.guard import Occupied, guarded
 from iceflix.ops.lookout import Lookout
-from iceflix.ops.project import configuration, home
+from iceflix.ops.project import SERVICES, configuration, home
 from iceflix.runtime.communicator import split_arguments, with_configuration
 from iceflix.runtime.errors import SetupError
 from iceflix.runtime.host import ADAPTERS
@@ -40,7 +40,7 @@ def read_command_line(arguments: Sequence[str]) -> Setting:
         raise SetupError(f"unknown argument {rest[0]!r}; see --help")
     folder = home()
     services = {
-        kind: Settings(folder, with_configuration(given, configuration(kind))) for kind in ADAPTERS
+        kind: Settings(folder, with_configuration(given, configuration(kind))) for kind in SERVICES
     }
     return Setting(given, folder, services)
 
@@ -117,7 +117,7 @@ async def run(setting: Setting, communicator: Ice.Communicator, fleet: Fleet) ->
                 say(f"no IceStorm answers at {where}; the services wait for it")
             case icestorm.Start.OURS:
                 pass
-        for kind in ADAPTERS:
+        for kind in SERVICES:
             fleet.launch(service_recipe(kind, setting.given))
         await fleet.until_stopped(lookout.follow())
         if not fleet.failure:
