@@ -1,0 +1,1 @@
+"""The catalogue: titles, their tags, and the providers that have them now."""

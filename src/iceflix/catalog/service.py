@@ -1,0 +1,66 @@
+"""MediaCatalog as a microservice: how it is put together."""
+
+from pathlib import Path
+
+from iceflix.catalog.catalogue import Catalogue, Surroundings
+from iceflix.catalog.database import Database, StoreError
+from iceflix.catalog.intake import Intake
+from iceflix.catalog.providers import Locator, Reminder
+from iceflix.catalog.schema import HEAD
+from iceflix.catalog.servant import MediaCatalogServant, StreamAnnouncesServant
+from iceflix.catalog.store import Store
+from iceflix.contract.topics import MEDIA_ANNOUNCEMENTS
+from iceflix.runtime.authority import Authority
+from iceflix.runtime.channels import CATALOG, PROVIDER
+from iceflix.runtime.errors import SetupError
+from iceflix.runtime.host import Host
+
+KIND = "catalog"
+
+
+def build(host: Host) -> None:
+    """Open the database, publish the catalogue and listen to announcements. Raises SetupError."""
+    settings = host.settings
+    database = _open(settings.path("Catalog.File"), settings.home)
+    store = Store(database, settings.integer("Catalog.AnswerKilobytes") * 1024)
+    locator = Locator(host.directory, host.communicator, settings.seconds("Call.TimeoutSeconds"))
+    catalogue = Catalogue(
+        store, Surroundings(authorize=Authority(host.directory).check, live=locator.live)
+    )
+    reminder = Reminder(host.directory, host.scheduler, catalogue.knows)
+    intake = Intake(catalogue.register, reminder.remind_all)
+
+    def details() -> dict[str, str]:
+        about = {"database": str(database.file), "schema": HEAD}
+        try:
+            counts = store.counts()
+        except StoreError as error:
+            return {**about, "error": str(error)}
+        about["titles"] = str(counts.titles)
+        about["tags"] = str(counts.tags)
+        about["available"] = str(catalogue.available(locator.reachable))
+        return about
+
+    def stop() -> None:
+        intake.stop()
+        database.close()
+
+    host.on_stop(stop)
+    host.details(details)
+    intake.start()
+    host.announce(CATALOG, host.publish(MediaCatalogServant(catalogue)))
+    host.topics.subscribe(MEDIA_ANNOUNCEMENTS, StreamAnnouncesServant(intake.offer))
+    host.topics.on_reconnected(reminder.remind_all)
+    host.directory.on_added(PROVIDER, reminder.greet)
+
+
+def _open(file: Path, home: Path) -> Database:
+    database = Database(file)
+    try:
+        if file.parent == home:
+            home.mkdir(parents=True, exist_ok=True)
+        database.prepare()
+    except (SetupError, StoreError, OSError) as error:
+        database.close()
+        raise SetupError(f"Catalog.File: {error}") from error
+    return database

@@ -1,0 +1,260 @@
+"""Titles and tags in the database. Every edit is on the disk when its method returns (V23)."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+
+from iceflix.catalog import search
+from iceflix.catalog.database import Database
+from iceflix.catalog.schema import tag, title
+from iceflix.catalog.text import MAX_TAGS, exact_key, searchable
+from iceflix.runtime.errors import InvalidRequest, UnknownMedia
+
+_CHUNK = 500  # values in one IN (...)
+_RARE = 1000  # beyond this many titles, tags count as equally frequent
+
+_TITLE = (
+    sa.select(title.c.number, title.c.name, tag.c.label)
+    .select_from(sa.outerjoin(title, tag, tag.c.title == title.c.number))
+    .where(title.c.id == sa.bindparam("id"))
+    .order_by(tag.c.position)
+)
+_NUMBER = sa.select(title.c.number).where(title.c.id == sa.bindparam("id"))
+_NUMBERS = sa.select(title.c.id, title.c.number).where(
+    title.c.id.in_(sa.bindparam("ids", expanding=True))
+)
+_BY_NAME = sa.select(title.c.name_key, title.c.id).where(title.c.name_key == sa.bindparam("key"))
+_TAGS_OF = sa.select(tag.c.key, tag.c.position).where(tag.c.title == sa.bindparam("number"))
+_TAGGED = sa.select(title.c.name_key, title.c.id).join_from(
+    tag, title, tag.c.title == title.c.number
+)
+_WITH_ANY = _TAGGED.where(tag.c.key.in_(sa.bindparam("keys", expanding=True))).distinct()
+_other = tag.alias("other")
+_WITH_ALL = _TAGGED.where(
+    tag.c.key == sa.bindparam("rarest"),
+    sa.select(sa.func.count())
+    .where(
+        _other.c.title == tag.c.title,
+        _other.c.key.in_(sa.bindparam("others", expanding=True)),
+    )
+    .scalar_subquery()
+    == sa.bindparam("wanted"),
+)
+_FREQUENCY = sa.select(sa.func.count()).select_from(
+    sa.select(tag.c.title).where(tag.c.key == sa.bindparam("key")).limit(_RARE).subquery()
+)
+
+
+@dataclass(frozen=True)
+class Title:
+    """A medium as people know it. ``number`` is the database's."""
+
+    number: int
+    name: str
+    tags: list[str]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much there is."""
+
+    titles: int
+    tags: int
+
+
+class Store:
+    """All methods raise StoreError when the database does not work, and change nothing then."""
+
+    def __init__(self, database: Database, answer_bytes: int) -> None:
+        """``answer_bytes``: how large the list of ids that a search returns may be on the wire."""
+        self._database = database
+        self._answer_bytes = answer_bytes
+
+    # -- edits
+
+    def register(self, announced: Mapping[str, str]) -> dict[str, int]:
+        """Make titles of those ids that are new, with these names; returns the numbers of all.
+
+        A name counts once: a known title keeps the one it has (V25).
+        """
+        with self._database.read() as connection:
+            numbers = _numbers(connection, announced)
+        if len(numbers) < len(announced):
+            with self._database.write() as connection:
+                numbers |= _numbers(connection, announced.keys() - numbers.keys())
+                fresh = [media_id for media_id in announced if media_id not in numbers]
+                if fresh:
+                    _insert(connection, {media_id: announced[media_id] for media_id in fresh})
+                    added = _numbers(connection, fresh)
+                    search.add(connection, [(added[i], announced[i]) for i in fresh])
+                    numbers |= added
+        return numbers
+
+    def rename(self, media_id: str, name: str) -> None:
+        """Give the title another name. Raises UnknownMedia."""
+        with self._database.write() as connection:
+            number = _number(connection, media_id)
+            change = sa.update(title).where(title.c.number == number)
+            connection.execute(change.values(name=name, name_key=exact_key(name)))
+            search.change(connection, number, name)
+
+    def add_tags(self, media_id: str, labels: Iterable[str]) -> int:
+        """Add those that the title has not, in this order; returns how many had no room (V32).
+
+        Of two spellings of a tag the first one stays. Raises UnknownMedia.
+        """
+        wanted: dict[str, str] = {}
+        for label in labels:
+            wanted.setdefault(exact_key(label), label)
+        with self._database.write() as connection:
+            number = _number(connection, media_id)
+            rows = connection.execute(_TAGS_OF, {"number": number}).all()
+            present = {key for key, _ in rows}
+            position = max((place for _, place in rows), default=0) + 1
+            missing = [key for key in wanted if key not in present]
+            room = max(0, MAX_TAGS - len(present))
+            values = [
+                {"title": number, "key": key, "label": wanted[key], "position": position + place}
+                for place, key in enumerate(missing[:room])
+            ]
+            if values:
+                connection.execute(sa.insert(tag), values)
+        return len(missing) - len(values)
+
+    def remove_tags(self, media_id: str, labels: Iterable[str]) -> None:
+        """Remove those that the title has, however they are spelt (V33). Raises UnknownMedia."""
+        keys = {exact_key(label) for label in labels}
+        with self._database.write() as connection:
+            number = _number(connection, media_id)
+            rows = connection.execute(_TAGS_OF, {"number": number})
+            for some in _chunks(key for key, _ in rows.all() if key in keys):
+                connection.execute(sa.delete(tag).where(tag.c.title == number, tag.c.key.in_(some)))
+
+    # -- questions
+
+    def title(self, media_id: str) -> Title | None:
+        """The title with this id, its tags in the order in which they were added."""
+        if not searchable(media_id):
+            return None
+        with self._database.read() as connection:
+            rows = connection.execute(_TITLE, {"id": media_id}).all()
+        if not rows:
+            return None
+        number, name, first = rows[0]
+        return Title(number, name, [] if first is None else [label for _, _, label in rows])
+
+    def require(self, media_id: str) -> None:
+        """Raise UnknownMedia unless there is a title with this id."""
+        with self._database.read() as connection:
+            _number(connection, media_id)
+
+    def named(self, name: str) -> list[str]:
+        """The ids of the titles with this name, in whatever case (V29). Raises InvalidRequest."""
+        if not searchable(name):
+            return []
+        with self._database.read() as connection:
+            return self._answer(connection, _BY_NAME, {"key": exact_key(name)})
+
+    def containing(self, part: str) -> list[str]:
+        """The ids of the titles with this in the name, whatever the case and the accents (V29).
+
+        With ``""``, of all. Raises InvalidRequest.
+        """
+        if not searchable(part):
+            return []
+        with self._database.read() as connection:
+            return self._answer(connection, *search.containing(part))
+
+    def with_any(self, labels: Sequence[str]) -> list[str]:
+        """The ids of the titles that have any of these tags (V30). Raises InvalidRequest."""
+        keys = {exact_key(label) for label in labels if searchable(label)}
+        found: set[tuple[str, str]] = set()
+        with self._database.read() as connection:
+            for some in _chunks(keys):
+                found.update(self._bounded(connection, _WITH_ANY, {"keys": some}))
+        return [media_id for _, media_id in sorted(self._checked(found))]
+
+    def with_all(self, labels: Sequence[str]) -> list[str]:
+        """The ids of the titles that have all of these tags; of none if there are none (V30).
+
+        Raises InvalidRequest.
+        """
+        keys = {exact_key(label) for label in labels if searchable(label)}
+        if not 0 < len(keys) <= MAX_TAGS or not all(map(searchable, labels)):
+            return []
+        with self._database.read() as connection:
+            frequency = {
+                key: connection.scalar(_FREQUENCY, {"key": key}) or 0 for key in sorted(keys)
+            }
+            rarest = min(frequency, key=lambda key: frequency[key])
+            if not frequency[rarest]:
+                return []
+            others = list(keys - {rarest})
+            values = {"rarest": rarest, "others": others, "wanted": len(others)}
+            return self._answer(connection, _WITH_ALL, values)
+
+    def counts(self) -> Counts:
+        """How many titles and different tags there are."""
+        with self._database.read() as connection:
+            titles = connection.scalar(sa.select(sa.func.count()).select_from(title)) or 0
+            tags = connection.scalar(sa.select(sa.func.count(sa.distinct(tag.c.key)))) or 0
+        return Counts(titles, tags)
+
+    # -- inside
+
+    def _answer(
+        self, connection: sa.Connection, statement: sa.Select[str, str], values: dict[str, Any]
+    ) -> list[str]:
+        """The ids by (name key, id)."""
+        found = list(self._bounded(connection, statement, values))
+        found.sort()
+        return [media_id for _, media_id in found]
+
+    def _bounded(
+        self, connection: sa.Connection, statement: sa.Select[str, str], values: dict[str, Any]
+    ) -> Iterator[tuple[str, str]]:
+        """The rows; stops reading as soon as the ids are too many for one answer."""
+        with connection.execute(statement, values) as result:
+            yield from self._checked((name_key, media_id) for name_key, media_id in result)
+
+    def _checked(self, rows: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+        room = self._answer_bytes
+        for row in rows:
+            room -= len(row[1].encode()) + 5  # at most 5 bytes of length before each string
+            if room < 0:
+                raise InvalidRequest(
+                    "more titles match than fit into one answer; ask for a longer part of the"
+                    " name or for further tags"
+                )
+            yield row
+
+
+def _insert(connection: sa.Connection, names: Mapping[str, str]) -> None:
+    rows = [
+        {"id": media_id, "name": name, "name_key": exact_key(name)}
+        for media_id, name in names.items()
+    ]
+    connection.execute(sa.insert(title), rows)
+
+
+def _number(connection: sa.Connection, media_id: str) -> int:
+    number = connection.scalar(_NUMBER, {"id": media_id}) if searchable(media_id) else None
+    if number is None:
+        raise UnknownMedia(media_id)
+    return int(number)
+
+
+def _numbers(connection: sa.Connection, ids: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for some in _chunks(ids):
+        found.update((row[0], row[1]) for row in connection.execute(_NUMBERS, {"ids": some}))
+    return found
+
+
+def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    remaining = iter(values)
+    while some := list(islice(remaining, _CHUNK)):
+        yield some
