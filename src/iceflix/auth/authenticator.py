@@ -95,7 +95,8 @@ class Authenticator:
                 self._throttle.succeeded(user, address)
                 self._arm(now)
         if token is None:
-            shown = user[:_NAME_SHOWN]
+            # Some type the password where the name belongs: strangers' names are not logged.
+            shown = user[:_NAME_SHOWN] if account is not None else "(unknown)"
             _log.info("login refused", user=shown, address=address, delay_seconds=delay)
             raise LoginRefused(delay)
         return token

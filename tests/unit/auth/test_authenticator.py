@@ -139,13 +139,14 @@ def test_the_log_keeps_no_secrets(stage: Stage, users_file: Path) -> None:
         token = authenticator.login("ana", SECRET, "x")
         refused(authenticator, "ana", "plain password")
         refused(authenticator, "u" * 1_000_000, digest(b"y"))
+        refused(authenticator, "my password", SECRET)
         authenticator.is_authorized(token)
         write_users(users_file, eva="hidden")
         authenticator.reload()
         stage.wait(40.0)
     text = repr(logs)
     assert len(text) < 5000
-    for secret in (token, SECRET, "plain password", digest(b"y"), digest(b"hidden")):
+    for secret in (token, SECRET, "plain password", "my password", digest(b"y"), digest(b"hidden")):
         assert secret not in text
 
 
