@@ -20,6 +20,7 @@ from iceflix.ops.project import configuration, home
 class Entry:
     """Where a command lives, what it is for, and whose configuration file it reads.
 
+    The attribute is the command, or a list in which it is.
     One that reads none is given the properties as arguments, to hand them on.
     """
 
@@ -37,13 +38,13 @@ COMMANDS = {
     "users": Entry("iceflix.auth.commands", "users", "Administer who may sign in.", "auth"),
     "media": Entry("iceflix.streaming.commands", "media", "Administer the videos.", "streaming"),
     "client": Entry("iceflix.ops.commands", "client", "Open the client in this terminal."),
-    "search": Entry("iceflix.client.commands", "search", "Find titles by name or tags."),
-    "show": Entry("iceflix.client.commands", "show", "Show a title."),
-    "rename": Entry("iceflix.client.commands", "rename", "Rename a title."),
-    "tag": Entry("iceflix.client.commands", "tag", "Add tags to a title."),
-    "untag": Entry("iceflix.client.commands", "untag", "Remove tags from a title."),
-    "play": Entry("iceflix.client.commands", "play", "Play a title."),
-    "record": Entry("iceflix.client.commands", "record", "Record a title into a file."),
+    "search": Entry("iceflix.client.commands", "COMMANDS", "Find titles by name or tags."),
+    "show": Entry("iceflix.client.commands", "COMMANDS", "Show a title."),
+    "rename": Entry("iceflix.client.commands", "COMMANDS", "Rename a title."),
+    "tag": Entry("iceflix.client.commands", "COMMANDS", "Add tags to a title."),
+    "untag": Entry("iceflix.client.commands", "COMMANDS", "Remove tags from a title."),
+    "play": Entry("iceflix.client.commands", "COMMANDS", "Play a title."),
+    "record": Entry("iceflix.client.commands", "COMMANDS", "Record a title into a file."),
 }
 
 
@@ -60,8 +61,10 @@ class LazyGroup(click.Group):
         if entry is None:
             return None
         found = getattr(importlib.import_module(entry.module), entry.attribute)
-        assert isinstance(found, click.Command)
-        return found
+        if isinstance(found, click.Command):
+            return found
+        listed: list[click.Command] = found
+        return next(command for command in listed if command.name == cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing one."""

@@ -1,15 +1,16 @@
 """IceStorm as this project runs it: whether one answers, and how one is started."""
 
 import fcntl
+import os
 import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from iceflix.contract import Ice
 from iceflix.ops.endpoints import Address, addresses, listening_addresses
+from iceflix.ops.guard import Occupied
 from iceflix.ops.project import configuration
 from iceflix.runtime.communicator import proxy_from, with_configuration
 from iceflix.runtime.errors import SetupError
@@ -46,7 +47,6 @@ class Broker:
         self.folder = settings.home / "icestorm"
         proxy = proxy_from(communicator, settings.text(PROXY), PROXY)
         self.proxy = proxy.ice_invocationTimeout(_ANSWER_MILLIS)
-        self._lock: IO[str] | None = None
 
     def answers(self) -> bool:
         """Whether a topic manager answers there; takes a second at most."""
@@ -62,24 +62,26 @@ class Broker:
         return len(found) == 1 and found[0].local
 
     def claim(self) -> bool:
-        """Become the one who runs IceStorm on this home; False when somebody else is."""
+        """Become the one who runs IceStorm on this home, until this process ends.
+
+        False when somebody else is.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = (self.folder / "launcher.lock").open("w", encoding="ascii")
+        lock = os.open(self.folder / "launcher.lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            lock.close()
+            os.close(lock)
             return False
-        self._lock = lock
         return True
 
     def plan(self) -> Plan:
-        """Write its configuration. Raises SetupError: port in use, folder not writable."""
+        """Write its configuration. Raises Occupied when its port is in use, and SetupError."""
         properties = self._properties()
         listens = listening_addresses(self._communicator, properties[ENDPOINTS], ENDPOINTS)
         for address in listens:
             if address.port and address.listened:
-                raise SetupError(
+                raise Occupied(
                     f"port {address.port}, where IceStorm belongs, is used by {address.owner}, "
                     f"which is no IceStorm. Stop it, or give another port with --{PROXY}="
                     f'"IceStorm/TopicManager:tcp -h 127.0.0.1 -p PORT"'
@@ -94,7 +96,7 @@ class Broker:
     def mend(self, code: int, last_words: str) -> str | None:
         """After a failed start: set an unusable database aside; returns a sentence about it."""
         if "FileLockException" in last_words:
-            raise SetupError(
+            raise Occupied(
                 f"another IceStorm uses the database in {self.folder}; stop that icebox process"
             )
         if code not in _CRASHES and not any(word in last_words for word in _UNUSABLE):

@@ -6,6 +6,7 @@ with a pipe that nobody reads, and services are not to hang for that.
 
 import os
 import queue
+import re
 import sys
 import threading
 from collections import deque
@@ -26,6 +27,7 @@ _LINES_WAITING = 10_000
 _CLOSE_SECONDS = 0.5
 _REFRESH_SECONDS = 0.25
 _LINES_SHOWN = 6
+_ROUTINE = re.compile(r"\S+ \[(?:info|debug) ")
 _COLOURS = {
     State.READY: "green",
     State.STARTING: "yellow",
@@ -146,7 +148,7 @@ class LiveConsole:
 
 def is_trouble(line: str) -> bool:
     """Whether a service's line is a warning or an error rather than the run of things."""
-    return not any(f"[{level}" in line[:60] for level in ("info", "debug"))
+    return not _ROUTINE.match(line)
 
 
 def table(rows: Sequence[Row], lines: Sequence[str]) -> RenderableType:

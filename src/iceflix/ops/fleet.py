@@ -77,17 +77,18 @@ class Service:
         """What it said when it refused to start."""
         lines = list(self.child.last_lines)
         own = [line for line in lines if line.startswith(f"iceflix {self.name}: ")]
-        return (own or lines or [f"{self.name} did not start and did not say why"])[-1]
+        last = (own or lines or [f"{self.name} did not start and did not say why"])[-1]
+        return last.removeprefix("iceflix ")
 
 
 class Fleet:
-    """All services of a run. ``failure`` is the sentence that ended it, if one did."""
+    """All services of a run. ``failure`` is the error that ended it, if one did."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.services: dict[str, Service] = {}
         self.stopping = asyncio.Event()
-        self.failure = ""
+        self.failure: SetupError | None = None
         self._keepers: list[asyncio.Task[None]] = []
 
     def launch(self, recipe: Recipe) -> Service:
@@ -98,9 +99,9 @@ class Fleet:
         self._keepers.append(asyncio.create_task(self._keep(service)))
         return service
 
-    def fail(self, sentence: str) -> None:
+    def fail(self, error: SetupError) -> None:
         """End the run because of this."""
-        self.failure = self.failure or sentence
+        self.failure = self.failure or error
         self.stopping.set()
 
     async def pause(self, seconds: float) -> bool:
@@ -158,7 +159,7 @@ class Fleet:
             try:
                 self._report(service, code)
             except SetupError as error:
-                self.fail(str(error))
+                self.fail(error)
                 return
             if not await self._revive(service):
                 return

@@ -78,7 +78,7 @@ async def _run(broker: Broker, fleet: Fleet, console: Console) -> int:
     finally:
         await fleet.stop(NAME)
     if fleet.failure:
-        raise SetupError(fleet.failure)
+        raise fleet.failure
     return 0
 
 

@@ -126,7 +126,7 @@ async def run(setting: Setting, communicator: Ice.Communicator, fleet: Fleet) ->
         await fleet.stop(icestorm.NAME)
         lookout.show()
     if fleet.failure:
-        raise SetupError(fleet.failure)
+        raise fleet.failure
     say("stopped")
     return 0
 
