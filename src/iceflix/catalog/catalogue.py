@@ -13,7 +13,6 @@ from iceflix.contract import IceFlix
 from iceflix.runtime.errors import NotAvailable, UnknownMedia
 from iceflix.runtime.log import get_logger
 
-_SEARCH_SECONDS = 3.0  # however many hung providers have a title
 _log = get_logger(__name__)
 
 
@@ -39,11 +38,13 @@ class Surroundings:
     """What the catalogue needs of the outside.
 
     ``authorize`` raises NotAuthorized for a token that is not valid; ``live`` gives the proxy of a
-    provider that answers now.
+    provider that answers now. ``patience_seconds``: how long providers of one title are tried,
+    however many hang.
     """
 
     authorize: Callable[[str], None]
     live: Callable[[str], IceFlix.StreamProviderPrx | None]
+    patience_seconds: float = 3.0
 
 
 class Catalogue:
@@ -76,7 +77,7 @@ class Catalogue:
             proxy = self._outside.live(provider)
             if proxy is not None:
                 return Tile(title, proxy)
-            deadline = deadline or time.monotonic() + _SEARCH_SECONDS
+            deadline = deadline or time.monotonic() + self._outside.patience_seconds
             if time.monotonic() > deadline:
                 break
         raise NotAvailable("no provider of this title answers")
