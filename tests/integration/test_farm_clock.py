@@ -66,7 +66,7 @@ def test_corrections_accumulate(serve: Serve) -> None:
     assert abs(gateway.now() - admin.now()) < last.error_bound + 0.1
 
 
-class Relay(IceFlix.TimeReference):
+class Relay(IceFlix.TimeReference):  # pylint: disable=too-few-public-methods
     """Stamps what it does, and asks the next one in the chain to do something."""
 
     def __init__(self, keeper: Timekeeper, stamps: list[float], onward: Ice.ObjectPrx | None):

@@ -1,0 +1,1 @@
+"""The farm's clocks: user administrator <- Authenticator <- gateway, and who else wants it."""
