@@ -45,6 +45,7 @@ COMMANDS = {
     "untag": Entry("iceflix.client.commands", "COMMANDS", "Remove tags from a title."),
     "play": Entry("iceflix.client.commands", "COMMANDS", "Play a title."),
     "record": Entry("iceflix.client.commands", "COMMANDS", "Record a title into a file."),
+    "completion": Entry("iceflix.client.commands", "COMMANDS", "Make a shell complete."),
 }
 
 

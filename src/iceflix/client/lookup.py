@@ -54,6 +54,11 @@ class Lookup:
         found = await self._services.catalog(lambda it: it.getTilesByTagsAsync(tags, every))
         return await self._describe(found)
 
+    async def by_id(self, prefix: str) -> SearchResult:
+        """Find titles whose id begins like this."""
+        found = await self._services.catalog(lambda it: it.getTilesByNameAsync("", False))
+        return await self._describe([one for one in found if one.startswith(prefix.lower())])
+
     async def title(self, media_id: str) -> Title:
         """Look one title up."""
         media = await self._services.catalog(lambda it: it.getTileAsync(media_id))

@@ -145,12 +145,10 @@ class File:
         if self._path.exists() and not self._overwrite:
             text = "{file} exists already; choose another name, or say --force to replace it."
             raise ClientError(say(text, file=str(self._path)))
-        try:
-            self._part.open("wb").close()
-        except OSError as error:
-            reason = os.strerror(error.errno or 0)
-            text = "{file} cannot be written: {reason}."
-            raise ClientError(say(text, file=str(self._path), reason=reason)) from error
+        folder = self._path.absolute().parent
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            text = "{file} cannot be written: there is no such folder, or it is not yours."
+            raise ClientError(say(text, file=str(self._path)))
 
     def prepare(self, sdp: str, description: Description) -> None:
         """Refuse what no file can hold."""
@@ -268,8 +266,10 @@ class Program:
 
     def ready(self) -> bool:
         """Whether the program listens."""
-        tables = [Path("/proc/net/udp"), Path("/proc/net/udp6")]
-        bound = set().union(*(bound_ports(table.read_text()) for table in tables if table.exists()))
+        bound: set[int] = set()
+        for table in (Path("/proc/net/udp"), Path("/proc/net/udp6")):
+            if table.exists():
+                bound |= bound_ports(table.read_text(encoding="ascii"))
         return set(self._ports.values()) <= bound
 
     def over(self) -> tuple[bool, Sentence | None]:

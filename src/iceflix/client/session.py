@@ -126,6 +126,10 @@ class Session:
         """Find titles that have any, or every one, of these tags (V63)."""
         return self._submit(self._search(lambda it: it.by_tags(tags, every=every)))
 
+    def search_id(self, prefix: str) -> "Future[SearchResult]":
+        """Find titles whose id begins like this."""
+        return self._submit(self._search(lambda it: it.by_id(prefix)))
+
     def look_up(self, media_id: str) -> "Future[v.Title]":
         """Ask for name and tags of one title."""
         return self._submit(self._look_up(media_id))

@@ -26,6 +26,10 @@ from iceflix.runtime.settings import Settings
 T = TypeVar("T")
 P = TypeVar("P", bound=Ice.ObjectPrx)
 _EXAMPLE = "IceFlix/Main:tcp -h 127.0.0.1 -p 10010"
+# Ice for Python makes asynchronous calls without releasing the interpreter's lock. With two threads
+# for replies, one may finish a request that the other is still sending off on a new connection; the
+# latter then waits for the lock while the next caller, holding it, waits for the connection.
+_ONE_READER = {"Ice.ThreadPool.Client.Size": "1", "Ice.ThreadPool.Client.SizeMax": "1"}
 _SLACK_SECONDS = 1.0  # by which asyncio waits longer than Ice, whose error says more
 
 
@@ -33,7 +37,8 @@ class Wire:
     """One communicator. ``timeout_seconds`` is the deadline of every single call."""
 
     def __init__(self, settings: Settings, timeout_seconds: float) -> None:
-        self.communicator = initialize(settings)
+        values = {**settings.values, **_ONE_READER}
+        self.communicator = initialize(Settings.of(settings.home, values))
         self.timeout_seconds = timeout_seconds
 
     def close(self) -> None:

@@ -4,7 +4,6 @@
 
 import contextlib
 import hashlib
-import itertools
 import socket
 import threading
 import time
@@ -199,7 +198,7 @@ class FakeProvider(IceFlix.StreamProvider):
 
     def __init__(self, calls: Calls) -> None:
         self.calls = calls
-        self.topics = itertools.count(1)
+        self.controller: type[FakeController] = FakeController
         self.proxies: list[Ice.ObjectPrx] = []
 
     def getStream(
@@ -211,7 +210,7 @@ class FakeProvider(IceFlix.StreamProvider):
         """Make one."""
         self.calls.note("getStream", media_id, authentication)
         assert current is not None
-        controller = FakeController(self.calls, f"sync-{Ice.generateUUID()}")
+        controller = self.controller(self.calls, f"sync-{Ice.generateUUID()}")
         self.proxies.append(current.adapter.addWithUUID(controller))
         return IceFlix.StreamControllerPrx.uncheckedCast(self.proxies[-1])
 

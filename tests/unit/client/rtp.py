@@ -10,13 +10,15 @@ from iceflix.client import gst
 SAMPLE = Path(__file__).parents[3] / "samples" / "iceflix-sample.mp4"
 _PIPELINE = (
     "filesrc location={file} ! qtdemux name=d "
-    "d.video_0 ! queue ! h264parse ! rtph264pay name=video pt=96 config-interval=-1 aggregate-mode=none "
+    "d.video_0 ! queue ! h264parse ! rtph264pay name=video pt=96 config-interval=-1 "
     "! udpsink name=v host=127.0.0.1 port={port} "
     "d.audio_0 ! queue ! aacparse ! rtpmp4gpay name=audio pt=97 "
     "! udpsink name=a host=127.0.0.1 port={audio}"
 )
-_FMTP = ["packetization-mode", "sprop-parameter-sets", "streamtype", "mode", "config"]
-_FMTP += ["profile-level-id", "sizelength", "indexlength", "indexdeltalength"]
+_FMTP = (
+    *("packetization-mode", "sprop-parameter-sets", "streamtype", "mode", "config"),
+    *("profile-level-id", "sizelength", "indexlength", "indexdeltalength"),
+)
 
 
 def make_clip(path: Path, seconds: float) -> Path:
