@@ -29,6 +29,7 @@ class Platform:
         self.environment = {**os.environ, "ICEFLIX_HOME": str(home)}
         self.output: list[str] = []
         self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
 
     def start(self) -> None:
         """Start it and wait until it says that it is ready."""
@@ -39,7 +40,8 @@ class Platform:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         wait_until(lambda: any(line.startswith("Main: ") for line in self.output), 60, "Main: ...")
 
     def stop(self) -> int:
@@ -65,20 +67,27 @@ class Platform:
 
     def close(self) -> None:
         """End it whatever state it is in."""
-        if self._process is not None and self._process.poll() is None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
+        if self._process is None:
+            return
+        family: list[psutil.Process] = []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family = psutil.Process(self._process.pid).children(recursive=True)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if self._process.poll() is None:
                 self.stop()
-            children = psutil.Process(self._process.pid).children(recursive=True)
-            for process in [*children, psutil.Process(self._process.pid)]:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-        if self._process is not None:
-            self._process.wait()
+        self._process.kill()
+        self._process.wait()
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        assert self._reader is not None
+        self._reader.join(10)
 
     def _read(self) -> None:
         assert self._process is not None and self._process.stdout is not None
-        for line in self._process.stdout:
-            self.output.append(line.rstrip("\n"))
+        with self._process.stdout as lines:
+            for line in lines:
+                self.output.append(line.rstrip("\n"))
 
 
 @pytest.fixture(name="platform")

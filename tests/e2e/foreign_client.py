@@ -86,7 +86,7 @@ class World:
 def playable(world: World) -> Any:
     """Return a title that has a provider now."""
     catalogue = world.main_prx.getCatalogService()
-    for identifier in catalogue.getTilesByName("", False):
+    for identifier in catalogue.getTilesByName("sample", False):
         try:
             return catalogue.getTile(identifier)
         except world.slice.TemporaryUnavailable:
@@ -141,6 +141,15 @@ class Receiver:
             return self.socket.recv(65536)
         except TimeoutError:
             return None
+
+    def flush(self) -> None:
+        """Forget what has arrived so far."""
+        self.socket.setblocking(False)
+        try:
+            while self.socket.recv(65536):
+                pass
+        except BlockingIOError:
+            return
 
     def silent(self, within: float) -> bool:
         """Whether packets cease within so many seconds: none for half a second."""
@@ -332,7 +341,7 @@ def announcements_make_titles(world: World) -> None:
         "the announced title is found",
     )
     raises(world.slice.TemporaryUnavailable, lambda: catalogue.getTile("abc123"))
-    assert playable(world).id in catalogue.getTilesByName("", False)
+    assert "abc123" in catalogue.getTilesByName("", False)
 
 
 @criterion("X22", "X23")
@@ -452,11 +461,9 @@ def authority_is_renewed_or_the_stream_ends(world: World) -> None:
         assert receivers[1].packet(0.5), "ended before the grace was over"
     time.sleep(max(0.0, asked_at + GRACE_SECONDS + 1.2 - time.monotonic()))
     raises(Ice.ObjectNotExistException, abandoned.getSyncTopic)
-    while receivers[1].packet(0.05):
-        pass
+    receivers[1].flush()
     assert receivers[1].packet(0.5) is None
-    while receivers[0].packet(0.05):
-        pass
+    receivers[0].flush()
     assert receivers[0].packet(1), "the renewed stream goes on"
     take(asked[0], "requestAuthentication", TOKEN_SECONDS + 3)
     renewed.refreshAuthentication(world.login())

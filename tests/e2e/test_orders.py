@@ -56,7 +56,7 @@ def _works(main: IceFlix.MainPrx) -> bool:
     return True
 
 
-@pytest.mark.parametrize("order", itertools.permutations(SERVICES), ids="-".join)
+@pytest.mark.parametrize("order", list(itertools.permutations(SERVICES)), ids="-".join)
 @pytest.mark.usefixtures("home")
 def test_every_start_order_converges(
     order: tuple[str, ...], make_host: HostMaker, ice: Ice.Communicator, eventually: Eventually

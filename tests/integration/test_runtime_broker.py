@@ -150,6 +150,18 @@ def _peer(python: str, broker: Broker, home: Path) -> subprocess.Popen[bytes]:
     )
 
 
+def _only_main_thread_takes_signals(pid: int) -> bool:
+    """A signal that another thread takes would end the process."""
+    bit = 1 << (signal.SIGUSR1 - 1)
+    statuses = [
+        (task.name, (task / "status").read_text("ascii"))
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        if task.name != str(pid)
+    ]
+    masks = [int(text.partition("SigBlk:")[2].split()[0], 16) for _, text in statuses]
+    return bool(masks) and all(mask & bit for mask in masks)
+
+
 def test_killed_and_hung_services_are_left_out_and_come_back(
     broker: Broker, make_host: HostMaker, eventually: Eventually, tmp_path: Path, python: str
 ) -> None:
@@ -158,6 +170,7 @@ def test_killed_and_hung_services_are_left_out_and_come_back(
     peers = [_peer(python, broker, tmp_path) for _ in range(2)]
     try:
         eventually(lambda: len(main.directory.all(AUTHENTICATOR)) == 2, 20)
+        assert all(_only_main_thread_takes_signals(peer.pid) for peer in peers)
         peers[0].send_signal(signal.SIGSTOP)
         for _ in range(10):
             main.directory.choose(AUTHENTICATOR).ice_ping()

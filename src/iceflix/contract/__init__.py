@@ -5,12 +5,17 @@ loaded once, at import (about 10 ms). The types that mypy sees are in ``typings/
 """
 
 import importlib
+import signal
 from pathlib import Path
 
 SLICE_FOLDER = Path(__file__).parent / "slice"
 SLICE_FILES = ("iceflix.ice", "operations.ice", "farm.ice")
 
+# Importing Ice starts a thread. It must take no signals: one that is meant for the process, and
+# that the main thread waits for, would otherwise end the process there.
+_mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 Ice = importlib.import_module("Ice")
+signal.pthread_sigmask(signal.SIG_SETMASK, _mask)
 for _name in SLICE_FILES:
     Ice.loadSlice("", [f"-I{SLICE_FOLDER}", str(SLICE_FOLDER / _name)])
 IceFlix = importlib.import_module("IceFlix")

@@ -10,6 +10,7 @@ import functools
 import secrets
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
 import structlog
@@ -30,8 +31,18 @@ CORRELATION = "correlation"
 _log = get_logger(__name__)
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-_delays_lock = threading.Lock()
-_delays: list[Scheduler] = []
+
+
+@dataclass
+class _Refusals:
+    """The delayed refusals of this process."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    waiting: dict[Any, Callable[[], None]] = field(default_factory=dict)
+    scheduler: Scheduler | None = None
+
+
+_refusals = _Refusals()
 
 _TRANSLATIONS: dict[type[ServiceError], Callable[[Any], BaseException]] = {
     NotAuthorized: lambda _error: IceFlix.Unauthorized(),
@@ -125,8 +136,24 @@ def refuse_after(seconds: float, error: ServiceError) -> Any:
     """Answer an ``@operation`` with this error later; no thread waits for it."""
     future: Ice.Future[Any] = Ice.Future()
     refusal = _TRANSLATIONS[type(error)](error)
-    with _delays_lock:
-        if not _delays:
-            _delays.append(Scheduler("refusals"))
-    _delays[0].after(seconds, lambda: future.set_exception(refusal))
+
+    def refuse() -> None:
+        with _refusals.lock:
+            waiting = _refusals.waiting.pop(future, None)
+        if waiting is not None:
+            future.set_exception(refusal)
+
+    with _refusals.lock:
+        _refusals.waiting[future] = refuse
+        if _refusals.scheduler is None:
+            _refusals.scheduler = Scheduler("refusals")
+    _refusals.scheduler.after(seconds, refuse)
     return future
+
+
+def refuse_now() -> None:
+    """Give all the delayed refusals at once: the process is ending and must not wait for them."""
+    with _refusals.lock:
+        waiting = list(_refusals.waiting.values())
+    for refuse in waiting:
+        refuse()

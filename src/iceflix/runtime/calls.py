@@ -64,7 +64,7 @@ def run(
     while True:
         for effect in effects:
             if isinstance(effect, Ask):
-                _start(effect.candidate, question, outcomes)
+                _start(effect.candidate, question, reports, outcomes)
             elif best is not None:
                 return best
             else:
@@ -76,13 +76,10 @@ def run(
             effects = race.tick(time.monotonic())
             continue
         if isinstance(error, Ice.UserException):
-            reports.answered(known)
             raise error
         if error is not None:
-            reports.failed(known, error)
             effects = race.failed(time.monotonic())
             continue
-        reports.answered(known)
         best = Outcome(known.proxy, answer)
         accepted = question.accept(answer)
         effects = race.answered() if accepted else race.declined(time.monotonic())
@@ -91,13 +88,22 @@ def run(
 def _start(
     known: Known[PrxT],
     question: Question[PrxT, T],
+    reports: Reports,
     outcomes: "queue.SimpleQueue[tuple[Known[PrxT], Any, BaseException | None]]",
 ) -> None:
+    def ended(answer: Any, error: BaseException | None) -> None:
+        # Reported here, not by who waits: a hung service is found out even when a rival has won.
+        if error is None or isinstance(error, Ice.UserException):
+            reports.answered(known)
+        else:
+            reports.failed(known, error)
+        outcomes.put((known, answer, error))
+
     def done(future: "Ice.Future[T]") -> None:
         error = future.exception()
-        outcomes.put((known, None if error else future.result(), error))
+        ended(None if error else future.result(), error)
 
     try:
         question.call(known.proxy).add_done_callback(done)
     except Ice.LocalException as error:
-        outcomes.put((known, None, error))
+        ended(None, error)

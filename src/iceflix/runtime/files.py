@@ -40,8 +40,14 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def exclusive_lock(path: Path) -> Iterator[None]:
-    """Hold ``<path>.lock`` against other processes; waits. The lock file stays. Raises OSError."""
+    """Hold ``<path>.lock`` against other processes; waits. The lock file stays. Raises OSError.
+
+    To lock it, reading is enough: one that root made does not keep the others out.
+    """
     lock = path.with_name(path.name + ".lock")
-    with lock.open("w", encoding="ascii") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    handle = os.open(lock, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(handle)

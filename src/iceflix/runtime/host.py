@@ -22,7 +22,7 @@ from typing import Any
 import iceflix
 from iceflix.contract import Ice, IceFlix
 from iceflix.runtime import log, process
-from iceflix.runtime.boundary import operation
+from iceflix.runtime.boundary import operation, refuse_now
 from iceflix.runtime.channels import STREAMING, Channel, Kind, PrxT
 from iceflix.runtime.communicator import create_adapter, initialize, proxy_from, settings_from
 from iceflix.runtime.directory import Directory, Timing
@@ -174,6 +174,7 @@ class Host:  # pylint: disable=too-many-instance-attributes  # the composition o
         self._run_files.remove()
         self._announcing.clear()
         self._call_back("stop")
+        refuse_now()
         self.scheduler.stop()
         self.topics.stop()
         self.directory.stop()

@@ -3,7 +3,7 @@
 import pytest
 
 from iceflix.contract import Ice, IceFlix
-from iceflix.runtime.boundary import caller_address, event, operation, refuse_after
+from iceflix.runtime.boundary import caller_address, event, operation, refuse_after, refuse_now
 from iceflix.runtime.errors import InvalidRequest, NotAuthorized, NotAvailable, UnknownMedia
 
 
@@ -73,6 +73,13 @@ def test_a_delayed_refusal_holds_nobody() -> None:
     """A delayed refusal holds nobody."""
     future = refuse_after(0.01, NotAuthorized("later"))
     assert isinstance(future.exception(5), IceFlix.Unauthorized)
+
+
+def test_refusals_do_not_delay_the_end() -> None:
+    """At the end of the process they are given at once."""
+    future = refuse_after(3600, NotAuthorized("later"))
+    refuse_now()
+    assert isinstance(future.exception(0), IceFlix.Unauthorized)
 
 
 def test_a_call_without_connection_has_no_address() -> None:
