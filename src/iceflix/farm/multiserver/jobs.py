@@ -1,0 +1,377 @@
+"""A multiserver's books: jobs, their current step, and who has been given it until when.
+
+    submitted --> waiting --task--> leased --completed--> next step waiting ... --> answered
+                     ^-- lease ran out, node failed, ring silent --'
+
+A job is answered once, whatever happens (F37). A step may be given several times; the first good
+completion of the *current* step counts, whichever attempt it comes from, and all others are
+ignored. Results are written under one name by rename, so an attempt more changes nothing.
+
+A ring that runs every filter (System A) gets the whole chain for one node; a ring that runs one
+(System B) gets the steps, one after the other, for which it has the filter (F35, F43).
+
+Times are seconds on a monotonic clock that the caller gives.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import takewhile
+
+from iceflix.contract.reasons import FILTER_FAILED, INVALID_REQUEST, NO_SERVERS, TOO_LATE
+from iceflix.farm.model import Completion, Job, JobResult, NodeLoad, RingReport, Task
+from iceflix.farm.ring.placement import Seat, place, seats
+
+_OUTCOMES_KEPT = 1000
+_ATTEMPTS = 10
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Effect: the job's submitters get this result."""
+
+    job: str
+    result: JobResult
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """Effect: the job's submitters get this refusal."""
+
+    job: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class KickRing:
+    """Effect: tell the ring that there is work for it."""
+
+    ring: str
+
+
+@dataclass(frozen=True)
+class CleanUp:
+    """Effect: remove the job's intermediate images."""
+
+    job: str
+
+
+Effect = Answer | Refuse | KickRing | CleanUp
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Who we are, and our bounds. ``only_ring``: the ring that we serve (A); empty: any (B).
+
+    ``patience``: how long a step waits for a ring that is better placed than the one that asks.
+    """
+
+    own_id: str
+    only_ring: str = ""
+    capacity: int = 500
+    lease_seconds: float = 2.0
+    ring_seconds: float = 5.0
+    patience: float = 0.2
+
+
+@dataclass(frozen=True)
+class Health:
+    """How the queue is."""
+
+    queued: int
+    running: int
+    capacity: int
+    rings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A task as it was given: ``count`` steps from ``first`` on."""
+
+    first: int
+    count: int
+    ring: str
+    node: str
+
+
+@dataclass
+class _Lease:
+    """The attempt that is being waited for."""
+
+    task: str
+    attempt: _Attempt
+    renewed: float
+
+
+@dataclass
+class _Progress:
+    """How far a job is: the next step, what it reads, the hashes so far."""
+
+    step: int = 0
+    source: str = ""
+    source_sha256: str = ""
+    filter_sha256: tuple[str, ...] = ()
+
+
+@dataclass
+class _Entry:
+    """A job that has not been answered."""
+
+    job: Job
+    target: str
+    accepted: float
+    progress: _Progress
+    attempts: dict[str, _Attempt] = field(default_factory=dict)
+    lease: _Lease | None = None
+    waiting_since: float = 0.0
+
+    @property
+    def next_filter(self) -> str:
+        """The filter that comes next."""
+        return self.job.steps[self.progress.step].filter
+
+    def give_back(self, now: float) -> None:
+        """Nobody works on it any more."""
+        self.lease = None
+        self.waiting_since = now
+
+
+@dataclass
+class _RingState:
+    """A ring as it last reported."""
+
+    report: RingReport
+    heard: float
+    loads: tuple[NodeLoad, ...]
+
+    def runs(self, name: str) -> bool:
+        """Whether it can do a step with this filter."""
+        return self.report.filter in ("", name)
+
+
+class Jobs:
+    """Events in, effects out; not thread-safe."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._jobs: dict[str, _Entry] = {}
+        self._rings: dict[str, _RingState] = {}
+        self._outcomes: OrderedDict[str, Answer | Refuse] = OrderedDict()
+        self._task_seconds = 0.05
+
+    # -- the callers
+
+    def submit(self, job: Job, target: str, now: float) -> list[Effect]:
+        """A job arrives; one that is known already is not done twice. ``target``: its result."""
+        if job.job in self._outcomes:
+            return [self._outcomes[job.job]]
+        if job.job in self._jobs:
+            return []
+        if not job.steps or not job.job:
+            return [Refuse(job.job, INVALID_REQUEST, "a job needs an id and at least one filter")]
+        if len(self._jobs) >= self._policy.capacity:
+            full = f"all {self._policy.capacity} places of the queue are taken; try again later"
+            return [Refuse(job.job, NO_SERVERS, full)]
+        entry = _Entry(job, target, now, _Progress(source=job.image), waiting_since=now)
+        self._jobs[job.job] = entry
+        return list(self._kicks(entry, now))
+
+    def cancel(self, job: str) -> list[Effect]:
+        """Nobody wants it any more."""
+        entry = self._jobs.get(job)
+        return [] if entry is None else self._refuse(entry, TOO_LATE, "the request was withdrawn")
+
+    def health(self, now: float) -> Health:
+        """How many wait, how many are worked on, for whom (F25)."""
+        leased = sum(entry.lease is not None for entry in self._jobs.values())
+        rings = tuple(sorted(ring for ring, _ in self._fresh(now)))
+        return Health(len(self._jobs) - leased, leased, self._policy.capacity, rings)
+
+    # -- the rings
+
+    def exchange(self, report: RingReport, now: float) -> tuple[list[Task], list[Effect]]:
+        """A ring's master reports (F34, F38) and gets the tasks that are for its nodes."""
+        if self._policy.only_ring not in ("", report.ring):
+            return [], []
+        effects: list[Effect] = []
+        for completion in report.completed:
+            effects += self._completed(completion, now)
+        if self._deposed(report, now):
+            return [], effects
+        loads = tuple(load for load in report.nodes if load.node not in report.failed_nodes)
+        self._rings[report.ring] = _RingState(report, now, loads)
+        for entry in self._jobs.values():
+            where = entry.lease.attempt if entry.lease is not None else None
+            if where and where.ring == report.ring and where.node in report.failed_nodes:
+                entry.give_back(now)
+        self._renew(report, now)
+        tasks, kicks = self._assign(report, now)
+        return tasks, [*effects, *kicks]
+
+    def ring_lost(self, ring: str) -> None:
+        """A ring cannot be reached: do not hold work back for it."""
+        self._rings.pop(ring, None)
+
+    def tick(self, now: float) -> list[Effect]:
+        """Time passed: deadlines, leases, silent rings."""
+        effects: list[Effect] = []
+        for ring, state in list(self._rings.items()):
+            if now - state.heard > self._policy.ring_seconds:
+                del self._rings[ring]
+        for entry in list(self._jobs.values()):
+            if now - entry.accepted >= entry.job.deadline_seconds:
+                waited = f"not done within {entry.job.deadline_seconds:g} s"
+                effects += self._refuse(entry, TOO_LATE, self._why(entry, waited, now))
+            elif entry.lease and now - entry.lease.renewed > self._policy.lease_seconds:
+                entry.give_back(now)
+                effects += self._kicks(entry, now)
+        return effects
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing for ``tick`` to do."""
+        return not self._jobs
+
+    # -- inside
+
+    def _why(self, entry: _Entry, waited: str, now: float) -> str:
+        if entry.lease is None and not any(s.runs(entry.next_filter) for _, s in self._fresh(now)):
+            return f"{waited}: no ring runs the filter {entry.next_filter}"
+        return waited
+
+    def _fresh(self, now: float) -> Iterator[tuple[str, _RingState]]:
+        for ring, state in self._rings.items():
+            if now - state.heard <= self._policy.ring_seconds:
+                yield ring, state
+
+    def _kicks(self, entry: _Entry, now: float) -> Iterator[KickRing]:
+        for ring, state in self._fresh(now):
+            if state.runs(entry.next_filter):
+                yield KickRing(ring)
+
+    def _deposed(self, report: RingReport, now: float) -> bool:
+        """Whether a newer master speaks for this ring."""
+        state = self._rings.get(report.ring)
+        return (
+            state is not None
+            and now - state.heard <= self._policy.lease_seconds
+            and report.epoch < state.report.epoch
+            and report.master != state.report.master
+        )
+
+    def _completed(self, completion: Completion, now: float) -> list[Effect]:
+        entry = self._jobs.get(completion.task.rsplit("/", 2)[0])
+        attempt = entry.attempts.get(completion.task) if entry else None
+        if entry is None or attempt is None or attempt.first != entry.progress.step:
+            return []  # answered, withdrawn, or of a step that is done
+        if not completion.good:
+            return self._failed(entry, completion, now)
+        self._task_seconds += 0.1 * (completion.seconds - self._task_seconds)
+        progress = entry.progress
+        progress.step += attempt.count
+        progress.source = completion.produced
+        progress.source_sha256 = progress.source_sha256 or completion.source_sha256
+        progress.filter_sha256 += completion.filter_sha256
+        entry.give_back(now)
+        if progress.step < len(entry.job.steps):
+            return list(self._kicks(entry, now))
+        result = JobResult(
+            image=completion.produced or entry.target,
+            seconds=now - entry.accepted,
+            source_sha256=progress.source_sha256,
+            result_sha256=completion.result_sha256,
+            filter_sha256=progress.filter_sha256,
+            node=completion.node,
+        )
+        return self._end(entry, Answer(entry.job.job, result))
+
+    def _failed(self, entry: _Entry, completion: Completion, now: float) -> list[Effect]:
+        """A filter's failure is the job's; a node that lacked the means is not the only one."""
+        if entry.lease is None or entry.lease.task != completion.task:
+            return []
+        if completion.reason == NO_SERVERS and len(entry.attempts) < _ATTEMPTS:
+            entry.give_back(now)
+            return list(self._kicks(entry, now))
+        return self._refuse(entry, completion.reason or FILTER_FAILED, completion.detail)
+
+    def _renew(self, report: RingReport, now: float) -> None:
+        for task in report.running:
+            entry = self._jobs.get(task.rsplit("/", 2)[0])
+            attempt = entry.attempts.get(task) if entry else None
+            if entry is None or attempt is None or attempt.first != entry.progress.step:
+                continue
+            if entry.lease is not None and entry.lease.task == task:
+                entry.lease.renewed = now
+            elif entry.lease is None and attempt.node not in report.failed_nodes:
+                entry.lease = _Lease(task, attempt, now)  # it was not lost after all
+
+    def _assign(self, report: RingReport, now: float) -> tuple[list[Task], list[Effect]]:
+        tasks: list[Task] = []
+        effects: list[Effect] = []
+        given = Counter(
+            (entry.lease.attempt.ring, entry.lease.attempt.node)
+            for entry in self._jobs.values()
+            if entry.lease is not None
+        )
+        for entry in list(self._jobs.values()):
+            if entry.lease is not None or report.filter not in ("", entry.next_filter):
+                continue
+            if len(entry.attempts) >= _ATTEMPTS:
+                detail = f"given up after {_ATTEMPTS} attempts: every node ended or fell silent"
+                effects += self._refuse(entry, FILTER_FAILED, detail)
+                continue
+            seat = self._seat(entry, report, given, now)
+            if seat is None:
+                break  # later jobs would find no place either
+            given[(seat.ring, seat.load.node)] += 1
+            if seat.ring == report.ring:
+                tasks.append(self._task(entry, report, seat, now))
+            else:
+                effects.append(KickRing(seat.ring))
+        return tasks, list(dict.fromkeys(effects))
+
+    def _seat(
+        self, entry: _Entry, report: RingReport, given: Counter[tuple[str, str]], now: float
+    ) -> Seat | None:
+        """The best place in all rings (F44); in this one if the better one does not come for it."""
+        patient = now - entry.waiting_since <= self._policy.patience
+        rings = {
+            ring: state.loads
+            for ring, state in self._fresh(now)
+            if ring == report.ring or (patient and state.runs(entry.next_filter))
+        }
+        return place(seats(rings, given), self._task_seconds)
+
+    def _task(self, entry: _Entry, report: RingReport, seat: Seat, now: float) -> Task:
+        first = entry.progress.step
+        steps = entry.job.steps[first:]
+        if report.filter:
+            steps = tuple(takewhile(lambda step: step.filter == report.filter, steps))
+        attempt = _Attempt(first, len(steps), seat.ring, seat.load.node)
+        name = f"{entry.job.job}/{first}/{len(entry.attempts) + 1}"
+        entry.attempts[name] = attempt
+        entry.lease = _Lease(name, attempt, now)
+        last = first + len(steps) == len(entry.job.steps)
+        return Task(
+            task=name,
+            multiserver=self._policy.own_id,
+            node=seat.load.node,
+            source=entry.progress.source,
+            target=entry.target if last else "",
+            steps=steps,
+            filter_sha256=(report.filter_sha256,) * len(steps) if report.filter else (),
+            lease_seconds=self._policy.lease_seconds,
+        )
+
+    def _refuse(self, entry: _Entry, reason: str, detail: str) -> list[Effect]:
+        return self._end(entry, Refuse(entry.job.job, reason, detail))
+
+    def _end(self, entry: _Entry, outcome: Answer | Refuse) -> list[Effect]:
+        name = entry.job.job
+        del self._jobs[name]
+        self._outcomes[name] = outcome
+        while len(self._outcomes) > _OUTCOMES_KEPT:
+            self._outcomes.popitem(last=False)
+        parts = any(a.first + a.count < len(entry.job.steps) for a in entry.attempts.values())
+        return [outcome, CleanUp(name)] if parts else [outcome]

@@ -1,0 +1,1 @@
+"""The token ring: its protocol as a pure state machine."""

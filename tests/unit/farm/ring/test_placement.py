@@ -1,0 +1,68 @@
+"""Who gets the next task (F33)."""
+
+from collections import Counter
+
+from iceflix.farm.model import NodeLoad
+from iceflix.farm.ring.placement import Seat, place, seats
+
+
+def _spread(loads: list[NodeLoad], tasks: int, held: int = 3) -> Counter[str]:
+    """Place tasks while the oldest of ``held`` end."""
+    running: list[str] = []
+    got: Counter[str] = Counter()
+    while tasks:
+        given = Counter(("r", node) for node in running)
+        seat = place(seats({"r": loads}, given), 0.05)
+        if seat is not None and len(running) < held:
+            running.append(seat.load.node)
+            got[seat.load.node] += 1
+            tasks -= 1
+        else:
+            running.pop(0)
+    return got
+
+
+def test_equal_nodes_share_equally() -> None:
+    """Equal nodes share equally."""
+    got = _spread([NodeLoad(name) for name in "abc"], 90)
+    assert max(got.values()) - min(got.values()) <= 2
+
+
+def test_a_node_loaded_to_the_full_gets_less_than_a_tenth() -> None:
+    """A node loaded to the full gets less than a tenth."""
+    loads = [NodeLoad("a", cpu_free=0.03), NodeLoad("b"), NodeLoad("c")]
+    for held in (1, 3, 6, 20):
+        assert _spread(loads, 200, held)["a"] < 20
+
+
+def test_a_node_alone_gets_everything_however_loaded() -> None:
+    """A node alone gets everything however loaded."""
+    assert _spread([NodeLoad("a", cpu_free=0.0)], 10)["a"] == 10
+
+
+def test_latency_decides_between_equally_free_nodes() -> None:
+    """Latency decides between equally free nodes."""
+    loads = [NodeLoad("far", hop_seconds=0.03), NodeLoad("near", hop_seconds=0.001)]
+    assert _spread(loads, 20, held=1) == {"near": 20}
+
+
+def test_more_slots_get_more() -> None:
+    """More slots get more."""
+    loads = [NodeLoad("big", cpu_free=4, slots=4), NodeLoad("small")]
+    got = _spread(loads, 100, held=5)
+    assert got["big"] > 2.5 * got["small"]
+
+
+def test_a_node_without_memory_is_left_alone() -> None:
+    """A node without memory is left alone."""
+    loads = [NodeLoad("poor", free_bytes=50 << 20), NodeLoad("rich")]
+    assert _spread(loads, 20, held=1) == {"rich": 20}
+
+
+def test_waiting_for_the_best_is_better_than_the_worst() -> None:
+    """Waiting for the best is better than the worst."""
+    fast = Seat("r", NodeLoad("fast"), given=2)
+    slow = Seat("r", NodeLoad("slow", cpu_free=0.05), given=0)
+    assert fast.full
+    assert place([fast, slow], 0.05) is None
+    assert place([], 0.05) is None
