@@ -11,7 +11,7 @@ from iceflix.ops import doctor as doctors
 from iceflix.ops import serve as serving
 from iceflix.ops import status as reports
 from iceflix.ops import supervisor
-from iceflix.ops.project import SERVICES
+from iceflix.ops.project import FARM_SERVICES, SERVICES
 from iceflix.ops.report import doctor_table, status_table
 from iceflix.runtime.errors import SetupError
 from iceflix.runtime.settings import Settings
@@ -30,7 +30,7 @@ def up(properties: tuple[str, ...]) -> int:
 
 
 @click.command(context_settings=_PASSED_ON)
-@click.argument("service", type=click.Choice(SERVICES))
+@click.argument("service", type=click.Choice(SERVICES + FARM_SERVICES))
 @click.argument("properties", nargs=-1, type=click.UNPROCESSED)
 def serve(service: str, properties: tuple[str, ...]) -> int:
     """Run one more instance of a service in this process, on a port of its own.

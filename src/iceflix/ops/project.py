@@ -11,6 +11,8 @@ CONFIG = ROOT / "config"
 SAMPLE = ROOT / "samples" / "iceflix-sample.mp4"
 # What a run starts: one of each.
 SERVICES = ("main", "auth", "catalog", "streaming")
+# The farm's, which ``iceflix serve`` starts as well.
+FARM_SERVICES = ("useradmin", "gateway", "central", "filteradmin", "multiserver", "node")
 PACKAGES = ROOT / "scripts" / "debian-packages.txt"
 
 

@@ -5,20 +5,19 @@ import sys
 from collections.abc import Sequence
 
 from iceflix.ops.guard import guarded
-from iceflix.ops.project import SERVICES, configuration, home
+from iceflix.ops.project import FARM_SERVICES, SERVICES, configuration, home
 from iceflix.runtime.errors import SetupError
 from iceflix.runtime.host import run
-
-STREAMING_KINDS = ("main", "auth", "catalog", "streaming")
 
 
 def serve(arguments: Sequence[str]) -> int:
     """Run the service that the first argument names. Raises SetupError."""
     kind, *properties = arguments or [""]
-    if kind not in SERVICES:
-        raise SetupError(f"serve what? One of {', '.join(SERVICES)}, not {kind!r}")
+    if kind not in SERVICES + FARM_SERVICES:
+        known = ", ".join(SERVICES + FARM_SERVICES)
+        raise SetupError(f"serve what? One of {known}, not {kind!r}")
     home()
-    room = "iceflix" if kind in STREAMING_KINDS else "iceflix.farm"
+    room = "iceflix" if kind in SERVICES else "iceflix.farm"
     module = importlib.import_module(f"{room}.{kind}.service")
     return run(kind, module.build, properties, configuration(kind))
 
