@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from iceflix.client import vocabulary as v
 from iceflix.client.engine import Engine, Said
 from iceflix.client.lookup import Lookup, SearchResult
-from iceflix.client.sentences import ClientError, Denied, say
+from iceflix.client.sentences import ClientError, Denied, Refusal, say
 from iceflix.client.state import Machine
 from iceflix.client.stream import Player, Statistics
 from iceflix.client.wire import Wire
@@ -85,6 +85,10 @@ class Session:
         """The present state; immutable, readable from any thread."""
         return self._engine.view
 
+    def missing(self, *, session: bool = False, selection: bool = False) -> Refusal | None:
+        """Tell what stands in the way of an operation: connection, session, selection (V67)."""
+        return self._engine.machine.missing(session=session, selection=selection)
+
     def subscribe(self, listener: Callable[[Said], None]) -> Callable[[], None]:
         """Tell this listener from now on; the returned function ends that."""
         self._listeners.append(listener)
@@ -99,6 +103,10 @@ class Session:
         """Tell what the player has received, or None when nothing plays. From any thread."""
         player = self._engine.player
         return player.statistics() if player is not None and self.view.playing else None
+
+    def set_retries(self, attempts: int, pause_seconds: float) -> "Future[None]":
+        """Set how often to try while nothing is available, in all, and how far apart (V57)."""
+        return self._submit(self._set_retries(attempts, pause_seconds))
 
     def connect(self, main: str) -> "Future[None]":
         """Use this Main (V56, V57)."""
@@ -215,6 +223,12 @@ class Session:
                 listener(said)
             except Exception:  # noqa: BLE001  # pylint: disable=broad-exception-caught
                 _log.exception("a listener failed")  # its mistake must not stop the session
+
+    async def _set_retries(self, attempts: int, pause_seconds: float) -> None:
+        machine = self._engine.machine
+        machine.policy = replace(
+            machine.policy, attempts=max(1, attempts), pause_seconds=max(0.0, pause_seconds)
+        )
 
     async def _feed(self, event: v.Event) -> None:
         self._engine.feed(event)

@@ -1,0 +1,142 @@
+"""The lines that are visible at all times: connection and user, selection, playback."""
+
+from rich.text import Text
+from textual.widgets import DataTable, Static
+
+from iceflix.client import vocabulary as v
+from iceflix.client.i18n import Language
+from iceflix.client.sentences import mark
+from iceflix.client.stream import Statistics
+from iceflix.client.text import clock_time, format_tags, safe, shorten
+
+_NAME_WIDTH = 60
+_TAGS_WIDTH = 80
+_ADDRESS_WIDTH = 40
+_BAR_WIDTH = 12
+# A sign and a word each: neither colours nor signs alone carry the meaning (V62).
+_LINKS = {
+    v.Link.OFFLINE: ("○", mark("offline")),
+    v.Link.CONNECTING: ("◌", mark("connecting…")),
+    v.Link.ONLINE: ("●", mark("online")),
+    v.Link.LOST: ("○", mark("offline, trying again")),
+}
+
+
+class Line(Static):
+    """One line of plain text that is cut, not wrapped."""
+
+    def __init__(self, widget_id: str, speech: Language) -> None:
+        super().__init__("", id=widget_id, markup=False)
+        self.speech = speech
+
+
+class ConnectionLine(Line):
+    """Connection and user (V62)."""
+
+    def show(self, view: v.View) -> None:
+        """Show this state."""
+        sign, word = _LINKS[view.link]
+        words = [f"{sign} {self.speech.text(word)}"]
+        if view.link is v.Link.CONNECTING and view.attempt > 1:
+            words.append(self.speech.say("attempt {number}", number=view.attempt))
+        if view.link is not v.Link.OFFLINE:
+            words.append(shorten(safe(view.main), _ADDRESS_WIDTH))
+        login = view.login
+        if login.signing_in:
+            words.append(self.speech.text("signing in…"))
+        elif login.user is None:
+            words.append(self.speech.text("not signed in"))
+        else:
+            user = shorten(safe(login.user), 20)
+            text = mark("{user}, session not renewed") if login.overdue else mark("user: {user}")
+            words.append(self.speech.say(text, user=user))
+        self.set_class(view.link is v.Link.ONLINE, "online")
+        self.update("  │  ".join(words))
+
+
+class SelectionLine(Line):
+    """The active selection (V66)."""
+
+    def show(self, view: v.View) -> None:
+        """Show this state."""
+        title = view.selection
+        if title is None:
+            self.update(self.speech.text("No title selected"))
+            return
+        tags = format_tags(safe(tag, 50) for tag in title.tags)
+        name = shorten(safe(title.label), 40)
+        text = self.speech.say("Selected: {name}", name=name)
+        self.update(f"{text}  [{tags}]" if tags else text)
+
+
+class PlayingLine(Line):
+    """What plays, how far it is, and how well it arrives (V69)."""
+
+    def show(self, view: v.View, statistics: Statistics | None) -> None:
+        """Show this state and these figures."""
+        self.display = view.playing is not None
+        if view.playing is None:
+            return
+        name = shorten(safe(view.playing.title.label), 30)
+        if view.playing.opening or statistics is None:
+            self.update(self.speech.say("◌ Opening {name}…", name=name))
+            return
+        text = mark("❚❚ Paused: {name}") if statistics.paused else mark("▶ Playing: {name}")
+        words = [self.speech.say(text, name=name), self._position(statistics)]
+        words.append(self.speech.rate(statistics.bits_per_second))
+        lost = self.speech.number(statistics.lost)
+        words.append(self.speech.say("lost {lost}", lost=lost))
+        self.update("  ".join(words))
+
+    @staticmethod
+    def _position(statistics: Statistics) -> str:
+        position = clock_time(statistics.position)
+        if not statistics.duration:
+            return position
+        done = min(1.0, statistics.position / statistics.duration)
+        filled = round(done * _BAR_WIDTH)
+        gauge = "█" * filled + "░" * (_BAR_WIDTH - filled)
+        return f"{position} {gauge} {clock_time(statistics.duration)}"
+
+
+class Results(DataTable[Text]):
+    """The last result that found something (V65)."""
+
+    def __init__(self, speech: Language) -> None:
+        super().__init__(id="results", cursor_type="row", zebra_stripes=True)
+        self._speech = speech
+        self._shown: tuple[v.Title, ...] = ()
+        self._selected: str | None = None
+
+    def on_mount(self) -> None:
+        """Make the columns."""
+        self.add_column(" ", key="mark", width=1)
+        self.add_column(self._speech.text("Name"), key="name")
+        self.add_column(self._speech.text("Tags"), key="tags")
+
+    def show(self, view: v.View) -> None:
+        """Show these titles; only what has changed is touched, and the cursor stays."""
+        selected = view.selection.id if view.selection is not None else None
+        same = [title.id for title in self._shown] == [title.id for title in view.results]
+        if not same:
+            self.clear()
+            for title in view.results:
+                self.add_row(*self._cells(title, selected), key=title.id)
+        elif view.results != self._shown or selected != self._selected:
+            for before, title in zip(self._shown, view.results, strict=True):
+                if before != title or title.id in {selected, self._selected}:
+                    names = ("mark", "name", "tags")
+                    for name, value in zip(names, self._cells(title, selected), strict=True):
+                        self.update_cell(title.id, name, value, update_width=name != "mark")
+        self._shown, self._selected = view.results, selected
+
+    def title_at(self, row: int) -> v.Title | None:
+        """Return the title in a row."""
+        return self._shown[row] if 0 <= row < len(self._shown) else None
+
+    def _cells(self, title: v.Title, selected: str | None) -> tuple[Text, Text, Text]:
+        name = safe(title.name) if title.reachable else self._speech.text("(not available now)")
+        tags = format_tags(safe(tag, 50) for tag in title.tags)
+        sign = "▸" if title.id == selected else " "
+        # Text, not str: a table would take brackets in a name for markup.
+        return Text(sign), Text(shorten(name or "—", _NAME_WIDTH)), Text(shorten(tags, _TAGS_WIDTH))
