@@ -65,12 +65,30 @@ PROPERTIES = (
     Property("Discovery.ProbeSeconds", "2", "interval of health checks"),
     Property("Farm.AdminKey", "{home}/admin.key", "administration key, made on first start"),
     Property("Farm.AdminRemote", "0", "1: the farm may be administered from other machines"),
+    Property("Farm.FilterMegabytes", "1024", "memory that a filter may use, MB"),
+    Property("Farm.FilterSeconds", "10", "time that one filter may take for one image"),
+    Property("Farm.Filters", "{home}/filters", "system A: shared folder of signed filters"),
+    Property("Farm.Images", "{home}/images", "image store: a folder, smb://..., or another URL"),
+    Property(
+        "Farm.Isolation", "full", "full, or reduced where filters cannot be shut in by bubblewrap"
+    ),
+    Property("Farm.MaxBytes", "134217728", "largest image file"),
+    Property("Farm.MaxPixels", "64000000", "largest image, width times height"),
+    Property(
+        "Farm.PublicKey",
+        "{home}/filters.pub",
+        "key that filters are signed with, learned at the first contact unless it is there",
+    ),
+    Property(
+        "Farm.System", "A", "A: every node runs every filter; B: a ring runs one; off: no farm"
+    ),
     Property("FilterAdmin.File", "{home}/assignments.json", "which ring runs which filter"),
     Property(
         "FilterAdmin.PushSeconds", "5", "interval at which central is told the running filters"
     ),
     Property("Gateway.CorbaPort", "0", "port of the CORBA side; 0: any"),
     Property("Gateway.DeadlineSeconds", "60", "time for one request, from its arrival"),
+    Property("Gateway.IdleSeconds", "150", "silence that closes a CORBA connection"),
     Property("Gateway.MessageBytes", "262144", "largest CORBA message"),
     Property("Gateway.Naming", "127.0.0.1:2809", "naming service, host:port; port 0: any"),
     Property(
@@ -90,6 +108,15 @@ PROPERTIES = (
     Property("Media.Folder", "{home}/media", "folder with the videos, searched recursively"),
     Property("Media.HashThreads", "0", "files read at once; 0: one per processor"),
     Property("Media.SettleSeconds", "1", "a file must rest this long before it is announced"),
+    Property("Multiserver.Name", "ring1", "system A: the ring that it serves"),
+    Property("Multiserver.Queue", "500", "jobs that it takes on at once"),
+    Property("Node.Folder", "{home}/node", "system B: where a node keeps its filter"),
+    Property("Node.Ring", "ring1", "the ring that a node belongs to"),
+    Property("Node.Slots", "0", "tasks that a node works on at once; 0: one per processor"),
+    Property("Ring.HoldSeconds", "1", "longest time that an idle ring parks its token"),
+    Property("Ring.LossSeconds", "1.2", "absence after which a token is made anew"),
+    Property("Ring.Priority", "100", "of the nodes, the one with the highest becomes master"),
+    Property("Ring.SilenceSeconds", "2", "silence after which a master is elected anew"),
     Property("Stream.Audio", "1", "send audio on the port + 2; 0: picture only"),
     Property("Stream.GraceSeconds", "10", "time to renew a stream's token; the contract says 10"),
     Property("Stream.Max", "500", "streams that one provider sends at once"),

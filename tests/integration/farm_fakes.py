@@ -1,12 +1,13 @@
 """Farm services written from the Slice alone, for tests; as a program, a multiserver to kill."""
 
+import contextlib
 import sys
 import threading
 import time
 from collections.abc import Callable
 
-from iceflix.contract import Ice, IceFlix
-from iceflix.contract.topics import FARM_AVAILABILITY
+from iceflix.contract import Ice, IceFlix, IceStorm
+from iceflix.contract.topics import FARM_AVAILABILITY, SERVICE_AVAILABILITY
 from tests.conftest import Broker
 
 
@@ -130,14 +131,24 @@ def farm_topic(broker: Broker) -> IceFlix.FarmAvailabilityPrx:
 
 def topic_at(manager: Ice.ObjectPrx) -> IceFlix.FarmAvailabilityPrx:
     """The publisher of FarmAvailability at this topic manager."""
-    from iceflix.contract import IceStorm  # noqa: PLC0415  pylint: disable=import-outside-toplevel
+    return IceFlix.FarmAvailabilityPrx.uncheckedCast(publisher(manager, FARM_AVAILABILITY))
 
+
+def streaming_topic(broker: Broker) -> IceFlix.ServiceAvailabilityPrx:
+    """The publisher of ServiceAvailability."""
+    found = publisher(broker.manager, SERVICE_AVAILABILITY)
+    return IceFlix.ServiceAvailabilityPrx.uncheckedCast(found)
+
+
+def publisher(manager: Ice.ObjectPrx, name: str) -> Ice.ObjectPrx:
+    """A topic's publisher; the topic is made if there is none."""
     typed = IceStorm.TopicManagerPrx.uncheckedCast(manager)
-    try:
-        topic = typed.retrieve(FARM_AVAILABILITY)
-    except IceStorm.NoSuchTopic:
-        topic = typed.create(FARM_AVAILABILITY)
-    return IceFlix.FarmAvailabilityPrx.uncheckedCast(topic.getPublisher())
+    while True:
+        try:
+            return typed.retrieve(name).getPublisher()
+        except IceStorm.NoSuchTopic:
+            with contextlib.suppress(IceStorm.TopicExists):
+                typed.create(name)
 
 
 def serve(ice: Ice.Communicator, servant: Ice.Object) -> Ice.ObjectPrx:

@@ -1,0 +1,106 @@
+"""The gateway's peers over Ice: Authenticator and central."""
+
+import dataclasses
+import time
+from typing import Any
+
+from iceflix.contract import Ice, IceFlix
+from iceflix.contract.reasons import NO_SERVERS, NOT_AUTHORIZED, TOO_LATE
+from iceflix.farm.discovery import CENTRAL
+from iceflix.farm.gateway.desk import Done
+from iceflix.farm.model import Job, JobResult
+from iceflix.farm.wire import from_slice, to_slice
+from iceflix.runtime.boundary import CORRELATION
+from iceflix.runtime.calls import Known, Question, Reports, run
+from iceflix.runtime.channels import AUTHENTICATOR
+from iceflix.runtime.directory import Directory
+from iceflix.runtime.errors import Denial, NotAvailable
+from iceflix.runtime.log import get_logger
+
+# An Authenticator holds back the refusal of somebody who guesses, for five seconds at most: such
+# silence must not make it look dead, or a guesser could lock everybody out.
+_LOGIN_MILLIS = 8000
+_LATER_MILLIS = 1000
+_log = get_logger(__name__)
+
+
+def _ignore(*_facts: Any) -> None:
+    """The directory's own probes tell who is alive."""
+
+
+class Users:  # pylint: disable=too-few-public-methods  # one question
+    """Asks an Authenticator by the contract of the streaming half (F13)."""
+
+    def __init__(self, directory: Directory, hedge: float) -> None:
+        self._directory = directory
+        self._hedge = hedge
+
+    def check(self, user: str, password_hash: str, context: str) -> None:
+        """Raise Denial unless some Authenticator lets the user in."""
+        patient = [
+            dataclasses.replace(known, proxy=known.proxy.ice_invocationTimeout(_LOGIN_MILLIS))
+            for known in self._directory.all(AUTHENTICATOR)
+        ]
+        question = Question[IceFlix.AuthenticatorPrx, str](
+            lambda proxy: proxy.refreshAuthorizationAsync(
+                user, password_hash, {CORRELATION: context}
+            )
+        )
+        try:
+            run(patient, question, self._hedge, Reports(_ignore, _ignore))
+        except IceFlix.Unauthorized as error:
+            raise Denial(NOT_AUTHORIZED, "wrong user or password") from error
+        except NotAvailable as error:
+            raise Denial(NO_SERVERS, "no Authenticator answers; try again later") from error
+
+
+class Centrals:
+    """Gives jobs to central, to the next one if it dies: a job's name makes it the same job."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    def process(self, job: Job, done: Done) -> None:
+        """Have a job done; calls back from a thread of Ice, or at once."""
+        self._try(job, time.monotonic() + job.deadline_seconds, done, self._order())
+
+    def running(self) -> list[str]:
+        """The filters that are running now. Raises Denial."""
+        try:
+            return self._directory.ask(CENTRAL, lambda proxy: proxy.runningAsync())
+        except NotAvailable as error:
+            raise Denial(NO_SERVERS, "no central answers") from error
+
+    def _order(self) -> list[Known[IceFlix.CentralPrx]]:
+        return self._directory.all(CENTRAL)
+
+    def _try(
+        self, job: Job, deadline: float, done: Done, candidates: list[Known[IceFlix.CentralPrx]]
+    ) -> None:
+        left = deadline - time.monotonic()
+        if not candidates or left <= 0:
+            done(Denial(NO_SERVERS, "the farm's central does not answer; try again later"))
+            return
+        first, *others = candidates
+        proxy = first.proxy.ice_invocationTimeout(int(left * 1000) + _LATER_MILLIS)
+
+        def ended(future: "Ice.Future[IceFlix.JobResult]") -> None:
+            error = future.exception()
+            if error is None:
+                done(from_slice(JobResult, future.result()))
+            elif isinstance(error, IceFlix.Denied):
+                done(Denial(error.reason, error.detail))
+            elif isinstance(error, Ice.InvocationTimeoutException):
+                done(Denial(TOO_LATE, "the result was not there in time"))
+            else:
+                _log.warning("central lost", id=first.id, error=type(error).__name__)
+                self._try(job, deadline, done, others)
+
+        wanted = to_slice(dataclasses.replace(job, deadline_seconds=left))
+        try:
+            future = proxy.processAsync(wanted, {CORRELATION: job.job})
+        except Ice.LocalException as error:
+            _log.warning("central lost", id=first.id, error=type(error).__name__)
+            self._try(job, deadline, done, others)
+            return
+        future.add_done_callback(ended)

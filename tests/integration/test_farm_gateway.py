@@ -1,0 +1,401 @@
+"""The gateway as a process, between fake peers, by both doors (F11-F17, F47)."""
+
+import contextlib
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from iceflix.contract import Ice, IceFlix
+from iceflix.contract.reasons import (
+    FILTER_FAILED,
+    INVALID_REQUEST,
+    NO_SERVERS,
+    NOT_AUTHORIZED,
+    TOO_LATE,
+    UNKNOWN_IMAGE,
+)
+from iceflix.farm.gateway.desk import Request
+from iceflix.farm.gateway.naming import ADDRESS
+from iceflix.farm.gateway.orb import Address, CorbaClient
+from iceflix.ops.facts import read_all
+from iceflix.runtime.errors import Denial
+from tests.conftest import ROOT, Broker, free_port, wait_until
+from tests.integration.farm_fakes import (
+    FakeAuthenticator,
+    FakeCentral,
+    farm_topic,
+    serve,
+    streaming_topic,
+)
+
+pytestmark = pytest.mark.slow
+USER = "ana@example.org"
+HASH = hashlib.sha256(b"secret").hexdigest()
+DEADLINE = 3.0
+
+
+@dataclass
+class Stage:
+    """A gateway process and its fake peers."""
+
+    home: Path
+    broker: Broker
+    ice: Ice.Communicator
+    auth: FakeAuthenticator = field(default_factory=lambda: FakeAuthenticator(USER, HASH))
+    central: FakeCentral = field(default_factory=FakeCentral)
+    process: "subprocess.Popen[bytes] | None" = None
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def announce(self) -> None:
+        """Say who is there, again and again."""
+        auth = IceFlix.AuthenticatorPrx.uncheckedCast(serve(self.ice, self.auth))
+        central = IceFlix.CentralPrx.uncheckedCast(serve(self.ice, self.central))
+        streaming = streaming_topic(self.broker)
+        farm = farm_topic(self.broker)
+        while not self.stopping.wait(0.1):
+            with contextlib.suppress(Ice.LocalException):
+                streaming.authenticationService(auth, "fake")
+                farm.centralService(central, "fake")
+
+    def start(self, *properties: str) -> None:
+        """Start the gateway and wait until it is bound and knows its peers."""
+        command = [sys.executable, "-P", "-m", "iceflix.ops.serve", "gateway"]
+        command += [f"--IceStorm.TopicManager.Proxy={self.broker.proxy}"]
+        command += [f"--Gateway.DeadlineSeconds={DEADLINE}", "--Gateway.Naming=127.0.0.1:0"]
+        command += ["--Gateway.IdleSeconds=4"]
+        environment = os.environ | {"ICEFLIX_HOME": str(self.home)}
+        self.process = subprocess.Popen(  # pylint: disable=consider-using-with  # see stop
+            [*command, *properties], env=environment, cwd=ROOT, stderr=subprocess.DEVNULL
+        )
+        wait_until(lambda: self._ready, 20, "the gateway is ready")
+
+    @property
+    def _ready(self) -> bool:
+        assert self.process is not None and self.process.poll() is None, "the gateway has ended"
+        with contextlib.suppress(Ice.LocalException):
+            status = self._operations().status()
+            kinds = {known.kind for known in status.known}
+            return {"authenticator", "central"} <= kinds and "bound" in status.details["naming"]
+        return False
+
+    def _proxy(self) -> Ice.ObjectPrx:
+        assert self.process is not None
+        for entry in read_all(self.home):
+            if entry.pid == self.process.pid:
+                proxy = self.ice.stringToProxy(entry.proxy)
+                assert proxy is not None
+                return proxy.ice_invocationTimeout(10000)
+        raise Ice.NoEndpointException()
+
+    def _operations(self) -> IceFlix.OperationsPrx:
+        return IceFlix.OperationsPrx.uncheckedCast(self._proxy().ice_facet("operations"))
+
+    @property
+    def gateway(self) -> IceFlix.GatewayPrx:
+        """The Ice door."""
+        return IceFlix.GatewayPrx.uncheckedCast(self._proxy())
+
+    @property
+    def naming(self) -> Address:
+        """Where the naming service is."""
+        return Address.parse((self.home / "naming" / ADDRESS).read_text().strip(), "x")
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Stop the gateway; returns its exit code."""
+        assert self.process is not None
+        self.process.send_signal(how)
+        return self.process.wait(10)
+
+    def reset(self) -> None:
+        """Forget what was asked."""
+        self.auth.calls.clear()
+        self.auth.delay_seconds = 0.0
+        self.central.jobs.clear()
+        self.central.answer = FakeCentral().answer
+
+
+@pytest.fixture(name="staged", scope="module")
+def _staged(shared_broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One gateway for all tests of this file."""
+    ice = Ice.initialize(["--Ice.Default.Host=127.0.0.1", "--Ice.ThreadPool.Server.Size=4"])
+    made = Stage(tmp_path_factory.mktemp("home"), shared_broker, ice)
+    thread = threading.Thread(target=made.announce)
+    thread.start()
+    try:
+        made.start()
+        yield made
+        assert made.stop() == 0
+    finally:
+        made.stopping.set()
+        thread.join()
+        if made.process is not None:
+            made.process.kill()
+            made.process.wait()
+        ice.destroy()
+
+
+@pytest.fixture(name="stage")
+def _stage(staged: Stage) -> Stage:
+    staged.reset()
+    return staged
+
+
+@pytest.fixture(name="corba", scope="module")
+def _corba(staged: Stage) -> Iterator[CorbaClient]:
+    client = CorbaClient(staged.naming, 10)
+    yield client
+    client.close()
+
+
+def _request(*filters: str, image: str = "a.png", password_hash: str = HASH) -> Request:
+    return Request(USER, password_hash, image, filters)
+
+
+def _reason(call: Callable[[], object]) -> str:
+    with pytest.raises((Denial, IceFlix.Denied)) as refused:
+        call()
+    error = refused.value
+    assert isinstance(error, Denial | IceFlix.Denied)
+    assert getattr(error, "detail", "") or str(error)
+    return error.reason
+
+
+def test_a_request_reaches_central_whole(stage: Stage, corba: CorbaClient) -> None:
+    """F11, F13, F15: user and hash to the Authenticator, image and filters to central."""
+    assert corba.get_filtered(_request("gray", "blur:radius=4", image="año/日本.png"))
+    assert stage.auth.calls == [(USER, HASH)]
+    [job] = stage.central.jobs
+    assert job.image == "año/日本.png"
+    assert [(step.filter, step.parameters) for step in job.steps] == [
+        ("gray", {}),
+        ("blur", {"radius": "4"}),
+    ]
+    assert 0 < job.deadlineSeconds <= DEADLINE
+    assert corba.filter(_request("gray")) == ("done/a.png", 0.25)
+    assert corba.running() == ["blur", "gray"]
+
+
+def test_the_same_over_ice(stage: Stage) -> None:
+    """The same over ice."""
+    assert stage.gateway.getFiltrado(USER, HASH, "a.png", ["gray"])
+    assert stage.gateway.filter(USER, HASH, "a.png", ["gray"]).image == "done/a.png"
+    assert stage.gateway.getFilters() == ["blur", "gray"]
+    assert not stage.gateway.getFiltrado(USER, "0" * 64, "a.png", ["gray"])
+    assert _reason(lambda: stage.gateway.filter(USER, HASH, "a.png", [])) == INVALID_REQUEST
+
+
+@pytest.mark.parametrize("password_hash", ["0" * 64, "", "secret", "x" * 100_000, HASH.upper()])
+def test_not_authenticated_never_reaches_central(
+    stage: Stage, corba: CorbaClient, password_hash: str
+) -> None:
+    """F14."""
+    assert not corba.get_filtered(_request("gray", password_hash=password_hash))
+    assert _reason(lambda: corba.filter(_request(password_hash=password_hash))) == NOT_AUTHORIZED
+    assert not stage.central.jobs
+
+
+@pytest.mark.parametrize(
+    ("image", "filters", "reason"),
+    [
+        ("../a.png", ["gray"], UNKNOWN_IMAGE),
+        ("/etc/passwd", ["gray"], UNKNOWN_IMAGE),
+        ("a\\b.png", ["gray"], UNKNOWN_IMAGE),
+        ("", ["gray"], UNKNOWN_IMAGE),
+        ("x" * 100_000, ["gray"], UNKNOWN_IMAGE),
+        ("a.png", [], INVALID_REQUEST),
+        ("a.png", ["gray"] * 100, INVALID_REQUEST),
+        ("a.png", ["gray:"], INVALID_REQUEST),
+        ("a.png", ["; rm -rf /"], INVALID_REQUEST),
+    ],
+)
+def test_nonsense_is_refused(
+    stage: Stage, corba: CorbaClient, image: str, filters: list[str], reason: str
+) -> None:
+    """F09, F29, F46: a reason, and false; central is spared."""
+    request = Request(USER, HASH, image, filters)
+    assert _reason(lambda: corba.filter(request)) == reason
+    assert not corba.get_filtered(request)
+    assert not stage.central.jobs
+
+
+def _raising(error: BaseException) -> Callable[[object], object]:
+    def answer(_job: object) -> object:
+        raise error
+
+    return answer
+
+
+def test_the_reasons_of_others_come_through(stage: Stage, corba: CorbaClient) -> None:
+    """F47."""
+    stage.central.answer = _raising(IceFlix.Denied(FILTER_FAILED, "blur raised año"))
+    with pytest.raises(Denial, match="blur raised año") as refused:
+        corba.filter(_request("gray"))
+    assert refused.value.reason == FILTER_FAILED
+    stage.central.answer = _raising(RuntimeError("secret"))
+    assert _reason(lambda: corba.filter(_request("gray"))) == NO_SERVERS
+
+
+def test_a_short_request_overtakes_long_ones(stage: Stage, corba: CorbaClient) -> None:
+    """F16: forty that take a second, and one that takes none; by either door."""
+
+    def answer(job: IceFlix.Job) -> object:
+        future: Ice.Future[IceFlix.JobResult] = Ice.Future()
+        result = IceFlix.JobResult(job.image, 0.0)
+        if job.steps[0].filter == "slow":
+            threading.Timer(1.0, lambda: future.set_result(result)).start()
+        else:
+            future.set_result(result)
+        return future
+
+    stage.central.answer = answer
+    proxy = stage.gateway
+    slow = [proxy.filterAsync(USER, HASH, f"{n}.png", ["slow"]) for n in range(32)]
+    ended: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: ended.append(corba.filter(_request("slow"))[0]))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    assert corba.filter(_request("gray"))[0] == "a.png"
+    assert proxy.filter(USER, HASH, "b.png", ["gray"]).image == "b.png"
+    assert not ended
+    assert not any(future.done() for future in slow)
+    for thread in threads:
+        thread.join()
+    assert [future.result().image for future in slow] == [f"{n}.png" for n in range(32)]
+    assert len(ended) == 8
+
+
+def test_the_deadline_holds(stage: Stage, corba: CorbaClient) -> None:
+    """Never beyond the deadline, even if central never answers."""
+    pending: list[Ice.Future[IceFlix.JobResult]] = []
+
+    def answer(_job: object) -> object:
+        pending.append(Ice.Future())
+        return pending[-1]
+
+    stage.central.answer = answer
+    started = time.monotonic()
+    assert _reason(lambda: corba.filter(_request("gray"))) == TOO_LATE
+    assert time.monotonic() - started < DEADLINE + 2
+    for future in pending:
+        future.set_result(IceFlix.JobResult("late.png", 9.0))
+    stage.reset()
+    assert corba.get_filtered(_request("gray"))
+
+
+def test_a_guesser_locks_nobody_out(stage: Stage, corba: CorbaClient) -> None:
+    """An Authenticator that holds refusals back is not taken for dead."""
+    stage.auth.delay_seconds = 1.5
+    assert _reason(lambda: corba.filter(_request("gray", password_hash="0" * 64))) == NOT_AUTHORIZED
+    assert corba.get_filtered(_request("gray"))
+
+
+def _corba_port(stage: Stage) -> int:
+    assert stage.process is not None
+    ice_port = stage.gateway.ice_getEndpoints()[0].getInfo().underlying
+    listening = {
+        int(line.split()[3].rpartition(":")[2])
+        for line in subprocess.run(
+            ["ss", "-Hltnp"], capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+        if f"pid={stage.process.pid}," in line
+    }
+    port = getattr(ice_port, "port", 0) or stage.gateway.ice_getEndpoints()[0].getInfo()
+    return next(each for each in listening if each != getattr(port, "port", port))
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"GET / HTTP/1.0\r\n\r\n",
+        os.urandom(4096),
+        b"GIOP\x01\x02\x01\x00\xff\xff\xff\xff",
+        b"GIOP\x01\x02\x01\x00\x20\x00\x00\x00\x01",
+        b"GIOP\x01\x02\x01\x00\x00\x00\x40\x00" + b"x" * 5_000_000,
+    ],
+)
+def test_garbage_survives(stage: Stage, corba: CorbaClient, garbage: bytes) -> None:
+    """F46: the port goes on; half-sent messages are closed within seconds."""
+    with socket.create_connection(("127.0.0.1", _corba_port(stage)), 5) as connection:
+        connection.settimeout(12)
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(garbage)
+            assert corba.get_filtered(_request("gray"))
+            while connection.recv(65536):
+                pass
+    assert corba.get_filtered(_request("gray"))
+
+
+def test_what_is_too_large_is_refused(stage: Stage, corba: CorbaClient) -> None:
+    """Gateway.MessageBytes."""
+    with pytest.raises(Denial):
+        corba.get_filtered(Request(USER, HASH, "x" * 1_000_000, ["gray"]))
+    assert corba.get_filtered(_request("gray"))
+    assert len(stage.central.jobs) == 1
+
+
+def test_the_name_comes_back(stage: Stage) -> None:
+    """The naming service is killed, then the gateway: both are there again, nothing stale."""
+    assert stage.process is not None
+    naming = stage.naming
+    [omninames] = subprocess.run(
+        ["pgrep", "-P", str(stage.process.pid), "omniNames"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    os.kill(int(omninames), signal.SIGKILL)
+    wait_until(lambda: _found(naming), 10, "the naming service is back")
+    stage.stop(signal.SIGKILL)
+    wait_until(lambda: not _found(naming), 5, "the naming service has gone with the gateway")
+    stage.start()
+    assert stage.naming == naming
+    assert _found(naming)
+
+
+def _found(naming: Address) -> bool:
+    """Whether another process can use the gateway by its name."""
+    code = (
+        "import sys; from iceflix.farm.gateway.orb import *; "
+        f"print(CorbaClient(Address({naming.host!r}, {naming.port}), 5).running())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=20
+    )
+    return done.stdout.strip() == "['blur', 'gray']"
+
+
+def test_an_unusable_address_is_a_sentence(tmp_path: Path, shared_broker: Broker) -> None:
+    """An unusable address is a sentence."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", free_port()))
+        taken.listen()
+        for property_ in (
+            "--Gateway.Naming=nonsense",
+            f"--Gateway.CorbaPort={taken.getsockname()[1]}",
+        ):
+            command = [sys.executable, "-P", "-m", "iceflix.ops.serve", "gateway", property_]
+            done = subprocess.run(
+                [*command, f"--IceStorm.TopicManager.Proxy={shared_broker.proxy}"],
+                env=os.environ | {"ICEFLIX_HOME": str(tmp_path)},
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=30,
+            )
+            assert done.returncode == 2
+            assert "iceflix gateway: " in done.stderr
+            assert "Traceback" not in done.stderr
