@@ -85,6 +85,7 @@ def cli() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line; returns the exit code. Raises SetupError and what commands raise."""
+    folder = home()
     settings = None
     rest = list(arguments)
     if any(argument in COMMANDS for argument in arguments):
@@ -95,7 +96,7 @@ def run(arguments: Sequence[str]) -> int:
         entry = COMMANDS.get(rest[0])
         if entry is not None and entry.configuration:
             shipped = configuration(entry.configuration)
-            settings = settings_of(home(), communicator.with_configuration(given, shipped))
+            settings = settings_of(folder, communicator.with_configuration(given, shipped))
         elif entry is not None:
             rest += [f"--{key}={value}" for key, value in given.items()]
     return run_click(cli, rest, "iceflix", settings)

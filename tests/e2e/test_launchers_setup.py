@@ -71,6 +71,24 @@ def test_done_once_it_does_nothing() -> None:
     assert best < 0.5
 
 
+def test_launchers_work_from_anywhere(tmp_path: Path) -> None:
+    """By a link, from another folder, with a home whose name is relative and odd."""
+    link = tmp_path / "add"
+    link.symlink_to(ROOT / "add_user")
+    (tmp_path / "rich.py").write_text("raise SystemExit('the wrong module')")
+    asked = subprocess.run(
+        [link, "--Auth.File=users, all.json", "ana", "--", "--Auth.File=x"],
+        cwd=tmp_path,
+        env={**os.environ, "ICEFLIX_HOME": "a home, #1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert asked.returncode == 3, asked.stderr  # no Authenticator runs there
+    assert str(tmp_path / "a home, #1") in asked.stderr
+    assert "ana" in (tmp_path / "users, all.json").read_text()
+
+
 def test_apt_fails(clone: Path) -> None:
     """The reason, and what to type."""
     _without_packages(clone)
@@ -144,7 +162,7 @@ def test_an_interrupted_one_is_begun_anew(clone: Path) -> None:
         check=False,
     )
     assert asked.returncode == 1
-    assert "removing the incomplete environment" in asked.stderr
+    assert "removing the environment in .venv, which is incomplete" in asked.stderr
     assert "making the Python environment" in asked.stderr
     assert "pip could not install the packages of requirements.lock" in asked.stderr
     assert (clone / ".venv/.unfinished").exists()

@@ -64,12 +64,13 @@ class Child:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, number)
 
-    def _read(self, process: subprocess.Popen[bytes]) -> None:
+    def _read(self, process: subprocess.Popen[bytes]) -> bool:
+        """Take what there is; returns whether there may be more."""
         assert process.stdout is not None
         try:
             chunk = os.read(process.stdout.fileno(), _CHUNK_BYTES)
         except BlockingIOError:
-            return
+            return False
         if not chunk:
             asyncio.get_running_loop().remove_reader(process.stdout.fileno())
         *lines, self._pending = (self._pending + chunk).split(b"\n")
@@ -81,6 +82,7 @@ class Child:
             if text:
                 self.last_lines.append(text)
                 self._said(text)
+        return bool(chunk)
 
     def _reap(self, process: subprocess.Popen[bytes], death: int) -> None:
         """The process has ended: so do its helpers; then take its last words and its code."""
@@ -91,7 +93,8 @@ class Child:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         code = process.wait()
-        self._read(process)
+        while self._read(process):
+            pass
         loop.remove_reader(process.stdout.fileno())
         process.stdout.close()
         self._process = None

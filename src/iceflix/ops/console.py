@@ -27,7 +27,10 @@ _LINES_WAITING = 10_000
 _CLOSE_SECONDS = 0.5
 _REFRESH_SECONDS = 0.25
 _LINES_SHOWN = 6
-_ROUTINE = re.compile(r"\S+ \[(?:info|debug) ")
+_TITLES = ("service", "state", "process", "id", "endpoint")
+_MIN_WIDTH = 7
+_ROUTINE = re.compile(r"\S+ \[(?:info|debug) |-[!-] |   ")
+_STAMP = re.compile(r"^\S+T(\d\d:\d\d:\d\d)\S* \[(\w+) *\] ")
 _COLOURS = {
     State.READY: "green",
     State.STARTING: "yellow",
@@ -55,8 +58,14 @@ class Console(Protocol):
     def say(self, text: str) -> None:
         """A line of ours."""
 
+    def tell(self, text: str) -> None:
+        """A line of ours about what the table shows anyway."""
+
     def heard(self, service: str, line: str) -> None:
         """A line that a service wrote."""
+
+    def ending(self) -> None:
+        """From now on services go, and complain of each other's absence."""
 
     def show(self, rows: Sequence[Row]) -> None:
         """How the services are now."""
@@ -78,9 +87,17 @@ class PlainConsole:
         """A line of ours."""
         self._put((self._out, text))
 
+    def tell(self, text: str) -> None:
+        """A line of ours; there is no table here."""
+        self.say(text)
+
     def heard(self, service: str, line: str) -> None:
         """A line that a service wrote."""
         self._put((self._err, f"{service} | {line}"))
+
+    def ending(self) -> None:
+        """Say so."""
+        self.say("stopping")
 
     def show(self, rows: Sequence[Row]) -> None:
         """Not here: changes are said as lines."""
@@ -111,6 +128,7 @@ class LiveConsole:
         self._rows: Sequence[Row] = ()
         self._ours: deque[str] = deque()
         self._theirs: deque[str] = deque(maxlen=_LINES_SHOWN)
+        self._ending = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._draw, name="console", daemon=True)
         self._thread.start()
@@ -119,10 +137,19 @@ class LiveConsole:
         """A line of ours."""
         self._ours.append(text)
 
+    def tell(self, text: str) -> None:
+        """Not here: the table shows it."""
+
     def heard(self, service: str, line: str) -> None:
         """A line that a service wrote; only trouble is shown here, all of it is in the logs."""
-        if is_trouble(line):
-            self._theirs.append(f"{service} | {line}")
+        if is_trouble(line) and not self._ending:
+            short = _STAMP.sub(r"\1 \2: ", line)
+            self._theirs.append(f"{service} | {short}")
+
+    def ending(self) -> None:
+        """Say so; what services complain of now is no trouble."""
+        self._ending = True
+        self.say("stopping")
 
     def show(self, rows: Sequence[Row]) -> None:
         """How the services are now."""
@@ -138,31 +165,42 @@ class LiveConsole:
             suppress(OSError),  # the terminal is gone; the services are not
             Live(console=self._rich, auto_refresh=False, redirect_stderr=False) as live,
         ):
-            closing = False
+            closing, drawn = False, None
             while not closing:
                 closing = self._closing.wait(_REFRESH_SECONDS)
                 while self._ours:
                     live.console.print(Text(self._ours.popleft()))
-                live.update(table(self._rows, tuple(self._theirs)), refresh=True)
+                picture = (self._rows, tuple(self._theirs))
+                if picture != drawn:
+                    live.update(table(*picture), refresh=True)
+                    drawn = picture
 
 
 def is_trouble(line: str) -> bool:
-    """Whether a service's line is a warning or an error rather than the run of things."""
+    """Whether a service's line is a warning or an error rather than the run of things.
+
+    IceStorm warns whenever a subscriber goes; the services say better what happened.
+    """
     return not _ROUTINE.match(line)
 
 
 def table(rows: Sequence[Row], lines: Sequence[str]) -> RenderableType:
     """The table and the lines below it."""
-    grid = Table(expand=False)
-    for title in ("service", "state"):
-        grid.add_column(title, no_wrap=True)
-    grid.add_column("process", no_wrap=True, justify="right")
-    grid.add_column("id", no_wrap=True, overflow="ellipsis", min_width=8)
-    grid.add_column("endpoint", no_wrap=True, overflow="ellipsis", min_width=12)
-    for row in rows:
-        state = Text(row.note or row.state.value, _COLOURS[row.state])
-        pid = "" if row.pid is None else str(row.pid)
-        grid.add_row(row.service, state, pid, row.identifier, row.endpoint)
+    cells = [
+        (
+            row.service,
+            row.note or row.state.value,
+            "" if row.pid is None else str(row.pid),
+            row.identifier,
+            row.endpoint,
+        )
+        for row in rows
+    ]
+    grid = Table()
+    for title in _TITLES:  # where there is no room, the id gives way
+        grid.add_column(title, no_wrap=title != "id", overflow="ellipsis", min_width=_MIN_WIDTH)
+    for row, (service, state, *rest) in zip(rows, cells, strict=True):
+        grid.add_row(service, Text(state, _COLOURS[row.state]), *rest)
     below = [Text(line, "yellow", no_wrap=True, overflow="ellipsis") for line in lines]
     return Group(grid, *below)
 

@@ -54,7 +54,7 @@ def bring_sample(settings: Settings, sample: Path = SAMPLE) -> str:
 def _copy(sample: Path, folder: Path) -> None:
     """Under a name that is no video until it is whole."""
     unfinished = folder / f".{sample.name}.part"
-    shutil.copyfile(sample, unfinished)
+    shutil.copy2(sample, unfinished)  # its age shows that nobody is writing it
     unfinished.replace(folder / sample.name)
 
 

@@ -26,20 +26,26 @@ class Recipe:
 
     ``command`` gives the arguments and the folder to start it in; both may raise SetupError.
     ``mend`` gets the exit code and the last words, and returns a sentence about what it did.
+    ``heard`` gets every line that it writes; services keep logs of their own.
     """
 
     name: str
     command: Callable[[], tuple[tuple[str, ...], Path | None]]
     mend: Callable[[int, str], str | None] = lambda _code, _words: None
+    heard: Callable[[str], None] = lambda _line: None
 
 
 class Service:
     """A supervised service: its process, its record, what is known of it."""
 
     def __init__(self, recipe: Recipe, console: Console) -> None:
+        def said(line: str) -> None:
+            console.heard(recipe.name, line)
+            recipe.heard(line)
+
         self.recipe = recipe
         self.life = Lifeline()
-        self.child = Child(lambda line: console.heard(recipe.name, line))
+        self.child = Child(said)
         self.identifier = ""
         self.endpoint = ""
         self.restart_at: float | None = None

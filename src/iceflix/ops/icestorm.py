@@ -15,10 +15,12 @@ from iceflix.ops.guard import Occupied, guarded
 from iceflix.ops.project import home
 from iceflix.runtime.communicator import split_arguments, with_configuration
 from iceflix.runtime.errors import SetupError
+from iceflix.runtime.log import get_logger
 from iceflix.runtime.settings import Settings
 
 NAME = "icestorm"
 _ANSWER_SECONDS = 3.0
+_log = get_logger(NAME)
 _LOOK_SECONDS = 0.05
 
 
@@ -56,7 +58,7 @@ def _recipe(broker: Broker) -> Recipe:
         plan = broker.plan()
         return plan.command, plan.folder
 
-    return Recipe(NAME, command, broker.mend)
+    return Recipe(NAME, command, broker.mend, _log.warning)
 
 
 async def _run(broker: Broker, fleet: Fleet, console: Console) -> int:

@@ -71,7 +71,7 @@ class Lookout:
             return
         if service.child.pid == pid and service.heard(answers=answers):
             about = f", id {service.identifier}" if service.identifier else ""
-            self._fleet.console.say(
+            self._fleet.console.tell(
                 f"{service.name}: {service.life.state.value}, process {pid}{about}, "
                 f"{service.endpoint}"
             )

@@ -121,7 +121,7 @@ async def run(setting: Setting, communicator: Ice.Communicator, fleet: Fleet) ->
             fleet.launch(service_recipe(kind, setting.given))
         await fleet.until_stopped(lookout.follow())
         if not fleet.failure:
-            say("stopping")
+            fleet.console.ending()
     finally:
         await fleet.stop(icestorm.NAME)
         lookout.show()

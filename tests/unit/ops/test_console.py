@@ -26,10 +26,12 @@ def test_plain_lines(tmp_path: Path) -> None:
     with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
         console = PlainConsole(out.fileno(), err.fileno())
         console.say("Main: x \N{SNOWMAN} \udce9")
+        console.tell("auth: ready")
+        console.ending()
         console.heard("auth", "a line")
         console.show(ROWS)
         console.close()
-    assert (tmp_path / "out").read_text() == "Main: x \N{SNOWMAN} ?\n"
+    assert (tmp_path / "out").read_text() == ("Main: x \N{SNOWMAN} ?\nauth: ready\nstopping\n")
     assert (tmp_path / "err").read_text() == "auth | a line\n"
 
 
@@ -62,24 +64,30 @@ def test_the_table_fits_a_narrow_terminal() -> None:
     """Nothing is wrapped into a mess at 80 columns."""
     rich, out = _rich(80)
     wide = [Row("streaming", State.READY, "", "a" * 36, 1234567, "tcp -h 127.0.0.1 -p 40001")]
+    wide += [Row("catalog", State.WAITING, "restart in 3 s")]
     rich.print(table(wide, ["streaming | " + "x" * 200]))
     lines = out.getvalue().splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 7
     assert all(len(line) <= 80 for line in lines)
+    assert "streaming" in lines[3] and "1234567" in lines[3] and "-p 40001" in lines[3]
 
 
 def test_live() -> None:
-    """Our lines above, trouble below, the run of things not at all."""
+    """Our lines above, trouble below, the run of things and of the end not at all."""
     rich, out = _rich()
     console = LiveConsole(rich)
     console.say("Main: x")
+    console.tell("auth: ready")
     console.show(ROWS)
     console.heard("auth", "2026-01-01T00:00:00Z [info     ] fine")
-    console.heard("auth", "2026-01-01T00:00:00Z [warning  ] not fine")
+    console.heard("auth", "2026-01-01T12:13:14.5Z [warning  ] not fine a=b")
+    console.ending()
+    console.heard("auth", "2026-01-01T00:00:00Z [warning  ] at the end")
     console.close()
     text = out.getvalue()
-    assert "Main: x" in text and "restart in 3 s" in text and "not fine" in text
-    assert "[info" not in text
+    assert "Main: x" in text and "restart in 3 s" in text and "stopping" in text
+    assert "auth | 12:13:14 warning: not fine a=b" in text
+    assert not any(words in text for words in ("auth: ready", "[info", "at the end"))
 
 
 def test_what_trouble_is() -> None:
@@ -88,3 +96,6 @@ def test_what_trouble_is() -> None:
     assert not is_trouble("2026-01-01T00:00:00.000000Z [debug    ] x")
     assert is_trouble("2026-01-01T00:00:00.000000Z [error    ] x [info]")
     assert is_trouble("Segmentation fault")
+    assert is_trouble("!! 11/22/26 11:06:01.392 icebox: error: x")
+    assert not is_trouble("-! 11/22/26 11:06:01.392 icebox-IceStorm: warning: Subscriber")
+    assert not is_trouble("   connection refused: Connection refused")

@@ -30,6 +30,13 @@ class Notes:
         """A line of ours."""
         self.said.append(text)
 
+    def tell(self, text: str) -> None:
+        """A line of ours."""
+        self.said.append(text)
+
+    def ending(self) -> None:
+        """Not here."""
+
     def heard(self, service: str, line: str) -> None:
         """A line of a service."""
         self.lines.append((service, line))
