@@ -41,6 +41,8 @@ ADAPTERS = {
     "central": ("CentralAdapter", "tcp"),
     "useradmin": ("UserAdminAdapter", "tcp -h 127.0.0.1"),
     "filteradmin": ("FilterAdminAdapter", "tcp"),
+    "multiserver": ("MultiserverAdapter", "tcp"),
+    "node": ("NodeAdapter", "tcp"),
 }
 EXIT_SETUP = 2
 _BROKER_WAIT_SECONDS = 1.0

@@ -36,6 +36,8 @@ ADAPTERS = (
     "CentralAdapter",
     "UserAdminAdapter",
     "FilterAdminAdapter",
+    "MultiserverAdapter",
+    "NodeAdapter",
 )
 ADAPTER_PROPERTIES = ("Endpoints", "PublishedEndpoints", "ProxyOptions", "AdapterId", "Router")
 _TRUE = {"1", "true", "yes", "on"}

@@ -24,6 +24,7 @@ from iceflix.farm.ring.placement import Seat, place, seats
 
 _OUTCOMES_KEPT = 1000
 _ATTEMPTS = 10
+_REST_SECONDS = 0.1  # before a task is given again that a node lacked the means for
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,13 @@ class _Lease:
 
 @dataclass
 class _Progress:
-    """How far a job is: the next step, what it reads, the hashes so far."""
+    """How far a job is: the next step, what it reads, the hashes so far, a pause."""
 
     step: int = 0
     source: str = ""
     source_sha256: str = ""
     filter_sha256: tuple[str, ...] = ()
+    rests_until: float = 0.0
 
 
 @dataclass
@@ -182,6 +184,12 @@ class Jobs:
         entry = self._jobs.get(job)
         return [] if entry is None else self._refuse(entry, TOO_LATE, "the request was withdrawn")
 
+    def close(self) -> list[Effect]:
+        """No more answers from here; who asked can ask another multiserver."""
+        gone = "this multiserver is being stopped"
+        jobs = list(self._jobs.values())
+        return [effect for entry in jobs for effect in self._refuse(entry, NO_SERVERS, gone)]
+
     def health(self, now: float) -> Health:
         """How many wait, how many are worked on, for whom (F25)."""
         leased = sum(entry.lease is not None for entry in self._jobs.values())
@@ -225,6 +233,9 @@ class Jobs:
                 effects += self._refuse(entry, TOO_LATE, self._why(entry, waited, now))
             elif entry.lease and now - entry.lease.renewed > self._policy.lease_seconds:
                 entry.give_back(now)
+                effects += self._kicks(entry, now)
+            elif 0 < entry.progress.rests_until <= now:
+                entry.progress.rests_until = 0.0
                 effects += self._kicks(entry, now)
         return effects
 
@@ -292,7 +303,8 @@ class Jobs:
             return []
         if completion.reason == NO_SERVERS and len(entry.attempts) < _ATTEMPTS:
             entry.give_back(now)
-            return list(self._kicks(entry, now))
+            entry.progress.rests_until = now + _REST_SECONDS * len(entry.attempts)
+            return []
         return self._refuse(entry, completion.reason or FILTER_FAILED, completion.detail)
 
     def _renew(self, report: RingReport, now: float) -> None:
@@ -316,6 +328,8 @@ class Jobs:
         )
         for entry in list(self._jobs.values()):
             if entry.lease is not None or report.filter not in ("", entry.next_filter):
+                continue
+            if entry.progress.rests_until > now:
                 continue
             if len(entry.attempts) >= _ATTEMPTS:
                 detail = f"given up after {_ATTEMPTS} attempts: every node ended or fell silent"

@@ -1,0 +1,36 @@
+"""The multiserver as a microservice: settings -> books, servant."""
+
+from iceflix.contract import Ice
+from iceflix.farm.discovery import MULTISERVER, farm_channel
+from iceflix.farm.images.store import ImageStore
+from iceflix.farm.multiserver.counter import Counter
+from iceflix.farm.multiserver.jobs import Jobs, Policy
+from iceflix.farm.multiserver.servant import MultiserverServant
+from iceflix.runtime.errors import SetupError
+from iceflix.runtime.host import Host
+
+KIND = "multiserver"
+_TICK_SECONDS = 0.2
+
+
+def build(host: Host) -> None:
+    """Compose the service. Raises SetupError."""
+    settings = host.settings
+    name, system = settings.text("Multiserver.Name"), settings.text("Farm.System").upper()
+    if not name or system not in ("A", "B"):
+        raise SetupError("a multiserver needs a Multiserver.Name, and Farm.System must be A or B")
+    policy = Policy(
+        own_id=host.identifier,
+        only_ring=name if system == "A" else "",
+        capacity=settings.integer("Multiserver.Queue"),
+    )
+    store = ImageStore.from_url(settings.text("Farm.Images"))
+    counter = Counter(Jobs(policy), store)
+    # The rings know a multiserver's name by its identity's category.
+    identity = Ice.Identity(host.identifier, name)
+    proxy = host.publish(MultiserverServant(counter), identity)
+    host.announce(MULTISERVER, proxy, farm_channel(()))
+    host.scheduler.every(_TICK_SECONDS, counter.tick)
+    host.on_stop(counter.stop)
+    host.details(lambda: {"name": name, "system": system, **counter.details()})
+    host.listen(farm_channel((MULTISERVER,)))  # its own voice tells it that the broker delivers

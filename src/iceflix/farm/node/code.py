@@ -1,0 +1,150 @@
+"""Where a node has its filters' code from. Nothing runs that the administrator did not sign (F41).
+
+System A: the shared folder with the administrator's signed list (F30). System B: what the token
+brought; there is no shared folder (F42).
+"""
+
+import hashlib
+import threading
+from pathlib import Path
+from typing import Protocol
+
+from iceflix.contract import Ice
+from iceflix.contract.reasons import FILTER_FAILED, NO_SERVERS, UNKNOWN_FILTER
+from iceflix.farm.discovery import FILTERADMIN
+from iceflix.farm.filters.catalogue import Catalogue, UnknownFilter
+from iceflix.farm.filters.parse import NAME
+from iceflix.farm.filters.signing import PUBLIC_BYTES, verify
+from iceflix.farm.model import FilterCode
+from iceflix.runtime.directory import Directory
+from iceflix.runtime.errors import Denial, NotAvailable, SetupError
+from iceflix.runtime.files import atomic_write
+from iceflix.runtime.log import get_logger
+
+_log = get_logger(__name__)
+
+
+class PublicKey:
+    """The administrator's public key: from a file, or learned at the first contact and kept there.
+
+    Whoever administers several machines copies the file beforehand.
+    """
+
+    # pylint: disable=too-few-public-methods  # a key can only be had
+
+    def __init__(self, file: Path, directory: Directory) -> None:
+        self._file = file
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._key = b""
+
+    def get(self) -> bytes:
+        """The key. Raises Denial while it is not known; SetupError for an unusable file."""
+        with self._lock:
+            if not self._key:
+                self._key = self._read() or self._learn()
+            return self._key
+
+    def _read(self) -> bytes:
+        try:
+            key = bytes.fromhex(self._file.read_text(encoding="ascii"))
+        except FileNotFoundError:
+            return b""
+        except (OSError, ValueError) as error:
+            raise SetupError(f"{self._file} holds no public key; copy it again") from error
+        if len(key) != PUBLIC_BYTES:
+            raise SetupError(f"{self._file} holds no public key; copy it again")
+        return key
+
+    def _learn(self) -> bytes:
+        try:
+            key = bytes(self._directory.ask(FILTERADMIN, lambda proxy: proxy.publicKeyAsync()))
+        except (NotAvailable, Ice.Exception):
+            key = b""
+        if len(key) != PUBLIC_BYTES:
+            raise Denial(NO_SERVERS, "this node has not met the filter administrator yet")
+        atomic_write(self._file, key.hex().encode() + b"\n", 0o644)
+        return key
+
+
+class CodeSource(Protocol):
+    """Finds the code for a step of a task."""
+
+    def store(self, code: FilterCode) -> None:
+        """Keep code that the token brought, if its signature is good."""
+
+    def find(self, name: str, sha256: str) -> FilterCode:
+        """The code; ``sha256`` may be empty. Raises Denial: SIN_SERVIDORES if another node can."""
+
+
+class SharedFolder:
+    """System A."""
+
+    def __init__(self, folder: Path, key: PublicKey) -> None:
+        self._folder = folder
+        self._key = key
+        self._catalogue: Catalogue | None = None
+
+    def store(self, code: FilterCode) -> None:
+        """Nothing comes by the token here."""
+
+    def find(self, name: str, sha256: str) -> FilterCode:
+        """Read it from the folder; the list says whether it may run."""
+        if self._catalogue is None:
+            self._catalogue = Catalogue(self._folder, self._key.get())
+        try:
+            found = self._catalogue.get(name)
+        except UnknownFilter as error:
+            raise Denial(UNKNOWN_FILTER, str(error)) from error
+        if sha256 not in ("", found.sha256):
+            raise Denial(NO_SERVERS, f"this node has another version of the filter {name}")
+        return FilterCode(name, found.sha256, found.code, found.signature)
+
+
+class Received:
+    """System B: kept by name in the node's own folder, one file each."""
+
+    def __init__(self, folder: Path, key: PublicKey) -> None:
+        self._folder = folder
+        self._key = key
+        self._waiting: FilterCode | None = None
+        self._known: dict[str, FilterCode] = {}
+
+    def store(self, code: FilterCode) -> None:
+        """Verify and keep; what is no good is refused and logged."""
+        self._waiting = code
+        try:
+            key = self._key.get()
+        except Denial:
+            return  # tried again when it is needed
+        self._waiting = None
+        genuine = hashlib.sha256(code.code).hexdigest() == code.sha256
+        if not (NAME.fullmatch(code.name) and genuine):
+            _log.warning("filter refused: damaged", filter=code.name[:40])
+        elif not verify(key, code.name, code.code, code.signature):
+            _log.warning("filter refused: not signed by the administrator", filter=code.name)
+        else:
+            self._known[code.sha256] = code
+            self._write(code)
+
+    def find(self, name: str, sha256: str) -> FilterCode:
+        """What was received under this digest."""
+        if self._waiting is not None:
+            self.store(self._waiting)
+        found = self._known.get(sha256)
+        if found is None:
+            raise Denial(NO_SERVERS, f"this node has not received the filter {name}")
+        if found.name != name:
+            raise Denial(FILTER_FAILED, f"the code of {found.name} came as {name}")
+        return found
+
+    def _write(self, code: FilterCode) -> None:
+        file = self._folder / f"{code.name}.py"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if not file.exists() or file.read_bytes() != code.code:
+                atomic_write(file, code.code, 0o644)
+        except OSError as error:
+            _log.warning("filter not written", file=str(file), error=str(error))
+        else:
+            _log.info("filter received", filter=code.name, sha256=code.sha256)

@@ -1,0 +1,67 @@
+"""What a node measures of itself, away from the token's path (F32)."""
+
+import contextlib
+import os
+import time
+from dataclasses import dataclass, field
+
+import psutil
+
+_CHILDREN_SECONDS = 5.0
+
+
+@dataclass
+class _Last:
+    """The previous sample."""
+
+    at: float = 0.0
+    idle: float = 0.0
+    own: dict[int, float] = field(default_factory=dict)
+    family: list[psutil.Process] = field(default_factory=list)
+    family_at: float = float("-inf")
+
+
+class LoadMeter:
+    """Processors and memory that this node could use.
+
+    The processors are those that the process may run on. What the node itself and its workers use
+    counts as free: it is the others' load that matters for the speed of a further task, and how
+    many tasks the node has is told apart.
+    """
+
+    # pylint: disable=too-few-public-methods  # it measures one thing
+
+    def __init__(self) -> None:
+        self.processors = sorted(os.sched_getaffinity(0))
+        self._last = _Last()
+        self._own = psutil.Process()
+        self._sample(working=False)
+
+    def free(self, *, working: bool) -> tuple[float, int]:
+        """Processors' worth free since the last call, and available bytes.
+
+        working: whether workers may be busy, so that their use has to be looked up.
+        """
+        before = self._last
+        self._sample(working=working)
+        now = self._last
+        seconds = max(1e-3, now.at - before.at)
+        own = sum(used - before.own[pid] for pid, used in now.own.items() if pid in before.own)
+        free = (now.idle - before.idle + own) / seconds
+        return min(max(free, 0.0), float(len(self.processors))), psutil.virtual_memory().available
+
+    def _sample(self, *, working: bool) -> None:
+        times = psutil.cpu_times(percpu=True)
+        last, now = self._last, time.monotonic()
+        family, family_at = last.family, last.family_at
+        if working and now - family_at > _CHILDREN_SECONDS:
+            with contextlib.suppress(psutil.Error):
+                family = self._own.children(recursive=True)
+            family_at = now
+        own = {}
+        for process in (self._own, *(family if working else ())):
+            with contextlib.suppress(psutil.Error):
+                used = process.cpu_times()
+                own[process.pid] = used.user + used.system
+        idle = sum(times[n].idle + times[n].iowait for n in self.processors if n < len(times))
+        self._last = _Last(now, idle, own, family, family_at)
