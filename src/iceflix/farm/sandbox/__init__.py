@@ -1,0 +1,1 @@
+"""Warm worker processes in which foreign filters and foreign images can do no harm."""

@@ -1,0 +1,1 @@
+from fsspec import core as core

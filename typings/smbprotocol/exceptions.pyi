@@ -1,0 +1,6 @@
+class SMBException(Exception): ...
+
+class SMBOSError(OSError, SMBException):
+    ntstatus: int
+
+class SMBLinkRedirectionError(SMBOSError): ...
