@@ -20,7 +20,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Input, Label, Select
+from textual.widgets import DataTable, Input, Label, Select
 
 from iceflix.client import vocabulary as v
 from iceflix.client.engine import Said
@@ -43,7 +43,14 @@ from iceflix.client.sentences import ClientError, Sentence, mark, say
 from iceflix.client.session import Future, Options, Session
 from iceflix.client.stream import Player
 from iceflix.client.text import format_tags, parse_tags, safe
-from iceflix.client.widgets import ConnectionLine, PlayingLine, Results, SelectionLine
+from iceflix.client.widgets import (
+    ConnectionLine,
+    Hint,
+    KeyLine,
+    PlayingLine,
+    Results,
+    SelectionLine,
+)
 from iceflix.runtime.communicator import split_arguments
 from iceflix.runtime.errors import SetupError
 from iceflix.runtime.settings import Settings, default_home
@@ -56,25 +63,24 @@ _MODES = (
     ("any", mark("any of the tags")),
     ("all", mark("all of the tags")),
 )
-# Key, action, words, shown at the bottom.
+# Key, action, words.
 _KEYS = (
-    ("ctrl+o", "connect", mark("Connect"), True),
-    ("ctrl+d", "disconnect", mark("Disconnect"), False),
-    ("ctrl+l", "sign_in", mark("Sign in"), True),
-    ("ctrl+l", "sign_out", mark("Sign out"), True),
-    ("slash", "search", mark("Search"), True),
-    ("p", "play", mark("Play"), True),
-    ("space", "pause", mark("Pause"), True),
-    ("s", "stop", mark("Stop"), True),
-    ("w", "record", mark("Record"), True),
-    ("r", "rename", mark("Rename"), True),
-    ("t", "tag", mark("Add tags"), True),
-    ("u", "untag", mark("Remove tags"), True),
-    ("f1", "help", mark("Help"), True),
-    ("ctrl+q", "quit", mark("Quit"), True),
+    ("ctrl+o", "connect", mark("Connect")),
+    ("ctrl+d", "disconnect", mark("Disconnect")),
+    ("ctrl+l", "sign_in", mark("Sign in")),
+    ("ctrl+l", "sign_out", mark("Sign out")),
+    ("slash", "search", mark("Search")),
+    ("p", "play", mark("Play")),
+    ("space", "pause", mark("Pause")),
+    ("s", "stop", mark("Stop")),
+    ("w", "record", mark("Record")),
+    ("r", "rename", mark("Rename")),
+    ("t", "tag", mark("Add tags")),
+    ("u", "untag", mark("Remove tags")),
+    ("f1", "help", mark("Help")),
+    ("ctrl+q", "quit", mark("Quit")),
 )
-_KEY_NAMES = {"slash": "/", "ctrl+": "^", "space": mark("Space")}
-Outputs = Callable[[str], Output]
+_KEY_NAMES = {"slash": "/", "space": mark("Space")}
 
 
 @dataclass(frozen=True)
@@ -124,8 +130,8 @@ class ClientApp(App[int]):
         self._user = ""
         self._player: Receiver | None = None
         self._forget: Callable[[], None] = lambda: None
-        for key, action, words, shown in _KEYS:
-            self.bind(key, action, description=self.speech.text(words), show=shown)
+        for key, action, words in _KEYS:
+            self.bind(key, action, description=self.speech.text(words))
 
     # ------------------------------------------------------------ the screen
 
@@ -140,7 +146,7 @@ class ClientApp(App[int]):
         yield Results(self.speech)
         yield SelectionLine("selection", self.speech)
         yield PlayingLine("playing", self.speech)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Begin to listen; connect if a Main was given."""
@@ -191,8 +197,28 @@ class ClientApp(App[int]):
         base.query_one(ConnectionLine).show(view)
         base.query_one(SelectionLine).show(view)
         base.query_one(Results).show(view)
+        base.query_one(KeyLine).show(self._hints(view), [*map(self._hint, ("help", "quit"))])
         self._show_playing()
-        self.refresh_bindings()
+
+    def _hints(self, view: v.View) -> list[Hint]:
+        """The keys that are of use now, the most useful first."""
+        if view.link is v.Link.OFFLINE:
+            return [self._hint("connect")]
+        wanted = ["search"]
+        if view.playing is not None:
+            wanted = ["pause", "stop", *wanted]
+        if view.login.user is None:
+            wanted.append("sign_in")
+        elif view.selection is not None:
+            wanted += ["play", "record"] if view.playing is None else []
+            wanted += ["rename", "tag", "untag"]
+        if view.login.user is not None:
+            wanted.append("sign_out")
+        return [self._hint(action) for action in wanted]
+
+    def _hint(self, wanted: str) -> Hint:
+        key, words = next((key, words) for key, action, words in _KEYS if action == wanted)
+        return Hint(self._key_name(key), wanted, self.speech.text(words))
 
     def _show_playing(self) -> None:
         if self.screen_stack:
@@ -217,7 +243,7 @@ class ClientApp(App[int]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Put everything into the command palette."""
         del screen
-        for key, action, words, _shown in _KEYS:
+        for key, action, words in _KEYS:
             if self.check_action(action, ()):
                 run = getattr(self, f"action_{action}")
                 yield SystemCommand(self.speech.text(words), self._key_name(key), run)
@@ -437,7 +463,7 @@ class ClientApp(App[int]):
 
     def action_help(self) -> None:
         """Show what the keys do."""
-        keys = [(self._key_name(key), self.speech.text(words)) for key, _, words, _ in _KEYS]
+        keys = [(self._key_name(key), self.speech.text(words)) for key, _, words in _KEYS]
         self.push_screen(HelpScreen(self.speech, [*keys, ("^P", self.speech.text("All commands"))]))
 
     async def action_quit(self) -> None:

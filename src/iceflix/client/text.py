@@ -1,6 +1,7 @@
 """Text from strangers made fit for a terminal, and text from people taken apart. Pure."""
 
 import csv
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -82,6 +83,16 @@ def format_tags(tags: Iterable[str]) -> str:
     return ", ".join(
         '"' + tag.replace('"', '""') + '"' if "," in tag or '"' in tag else tag for tag in tags
     )
+
+
+def where(proxy: str) -> str:
+    """Name the place that a proxy leads to, ``host:port``; all of it when it does not say so."""
+    host = re.search(r"-h\s+\"?([^\s\":]+|[0-9a-fA-F:]+)\"?(?=\s|$)", proxy)
+    port = re.search(r"-p\s+(\d+)", proxy)
+    if port is None:
+        return proxy
+    name = host[1] if host is not None else "localhost"
+    return f"[{name}]:{port[1]}" if ":" in name else f"{name}:{port[1]}"
 
 
 def clock_time(seconds: float) -> str:

@@ -1,13 +1,16 @@
 """The lines that are visible at all times: connection and user, selection, playback."""
 
+from dataclasses import dataclass
+
 from rich.text import Text
+from textual.markup import escape
 from textual.widgets import DataTable, Static
 
 from iceflix.client import vocabulary as v
 from iceflix.client.i18n import Language
 from iceflix.client.sentences import mark
 from iceflix.client.stream import Statistics
-from iceflix.client.text import clock_time, format_tags, safe, shorten
+from iceflix.client.text import cells, clock_time, format_tags, safe, shorten, where
 
 _NAME_WIDTH = 60
 _TAGS_WIDTH = 80
@@ -40,7 +43,7 @@ class ConnectionLine(Line):
         if view.link is v.Link.CONNECTING and view.attempt > 1:
             words.append(self.speech.say("attempt {number}", number=view.attempt))
         if view.link is not v.Link.OFFLINE:
-            words.append(shorten(safe(view.main), _ADDRESS_WIDTH))
+            words.append(shorten(safe(where(view.main)), _ADDRESS_WIDTH))
         login = view.login
         if login.signing_in:
             words.append(self.speech.text("signing in…"))
@@ -97,6 +100,48 @@ class PlayingLine(Line):
         filled = round(done * _BAR_WIDTH)
         gauge = "█" * filled + "░" * (_BAR_WIDTH - filled)
         return f"{position} {gauge} {clock_time(statistics.duration)}"
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A key, the action behind it, and a word for it."""
+
+    key: str
+    action: str
+    word: str
+
+
+class KeyLine(Static):
+    """The keys that are of use now, as many as there is room for; a click does the same."""
+
+    def __init__(self) -> None:
+        super().__init__("", id="keys")
+        self._head: list[Hint] = []
+        self._tail: list[Hint] = []
+
+    def show(self, head: list[Hint], tail: list[Hint]) -> None:
+        """Show ``tail`` always, and before it what fits of ``head``."""
+        self._head, self._tail = head, tail
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Use the room that there is now."""
+        self._draw()
+
+    def _draw(self) -> None:
+        def width(hints: list[Hint]) -> int:
+            return sum(cells(f"{hint.key} {hint.word}") + 2 for hint in hints)
+
+        shown = list(self._head)
+        room = (self.size.width or 80) - 2
+        while shown and width(shown + self._tail) > room + 2:
+            shown.pop()
+        self.update(
+            "  ".join(
+                f"[@click=app.{hint.action}()][b]{escape(hint.key)}[/b]\u00a0{escape(hint.word)}[/]"
+                for hint in shown + self._tail
+            )
+        )
 
 
 class Results(DataTable[Text]):
