@@ -2,7 +2,6 @@
 
 import json
 import os
-import queue
 import selectors
 import signal
 import subprocess
@@ -36,10 +35,13 @@ class Prober:
         self._command = tuple(command)
         self._timeout = timeout_seconds
         self._process: subprocess.Popen[bytes] | None = None
+        self._killed = threading.Event()
 
     def examine(self, path: str) -> Format:
         """What the file holds. Raises BadFile."""
         process = self._started()
+        if self._killed.is_set():
+            process.kill()
         try:
             reply = self._ask(process, path)
         except TimeoutError:
@@ -54,8 +56,15 @@ class Prober:
             return Format.from_json(reply["format"])
         raise BadFile(str(reply["problem"]), lasting=bool(reply["lasting"]))
 
+    def kill(self) -> None:
+        """End the question that another thread is asking, for good; that thread gets BadFile."""
+        self._killed.set()
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def close(self) -> None:
-        """End the process."""
+        """End the process. Not while another thread asks."""
         if self._process is not None:
             self._process.kill()
             self._reap(self._process)
@@ -104,29 +113,34 @@ class ProberPool:
 
     def __init__(self, command: Sequence[str] = _COMMAND) -> None:
         self._command = tuple(command)
-        self._idle: queue.LifoQueue[Prober] = queue.LifoQueue()
-        self._all: set[Prober] = set()
         self._lock = threading.Lock()
+        self._idle: list[Prober] = []
+        self._busy: set[Prober] = set()
 
     def examine(self, path: str) -> Format:
         """What the file holds. Raises BadFile."""
-        try:
-            prober = self._idle.get_nowait()
-        except queue.Empty:
-            prober = Prober(self._command)
-            with self._lock:
-                self._all.add(prober)
+        with self._lock:
+            prober = self._idle.pop() if self._idle else Prober(self._command)
+            self._busy.add(prober)
         try:
             return prober.examine(path)
         finally:
-            self._idle.put(prober)
+            with self._lock:
+                wanted = prober in self._busy
+                self._busy.discard(prober)
+                if wanted:
+                    self._idle.append(prober)
+            if not wanted:  # closed in the meantime
+                prober.close()
 
     def close(self) -> None:
-        """End all processes; a file that is being read becomes a bad one."""
+        """End all processes; a file that is being looked into becomes a bad one."""
         with self._lock:
-            probers, self._all = self._all, set()
-            self._idle = queue.LifoQueue()
-        for prober in probers:
+            idle, self._idle = self._idle, []
+            busy, self._busy = self._busy, set()
+        for prober in busy:
+            prober.kill()
+        for prober in idle:
             prober.close()
 
 

@@ -1,0 +1,1 @@
+"""The streaming service, without the wire."""
