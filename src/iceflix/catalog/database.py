@@ -48,6 +48,32 @@ class StoreError(ServiceError):
     """The database does not do now what it should; nothing was changed."""
 
 
+class _Watch:
+    """A connection that is only asked whether anybody has committed anything."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._connection: sa.Connection | None = None
+        self._opened = 0
+
+    def version(self) -> tuple[int, int]:
+        """What changes with every commit; the numbers of different connections say nothing."""
+        with self._lock:
+            if self._connection is None:
+                self._connection = self._engine.connect()
+                self._opened += 1
+            driver: Any = self._connection.connection.driver_connection
+            return self._opened, int(driver.execute("PRAGMA data_version").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the connection; ``version`` opens another one."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+
 class Database:
     """One database file. Thread-safe: any number of readers, one writer at a time."""
 
@@ -64,6 +90,7 @@ class Database:
         sa.event.listen(self._engine, "begin", _begin)
         self._readers: deque[sa.Connection] = deque()
         self._writing = threading.Lock()
+        self._watch = _Watch(self._engine)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -101,8 +128,19 @@ class Database:
         finally:
             self._writing.release()
 
+    def version(self) -> tuple[int, int]:
+        """What changes with every commit, whichever process made it. Raises StoreError.
+
+        It costs a tenth of a query: SQLite looks at the write-ahead log's header in memory.
+        """
+        try:
+            return self._watch.version()
+        except _ERRORS as error:
+            raise self._plain(error) from error
+
     def close(self) -> None:
         """Close what is open. Whoever is in the middle of something finishes it."""
+        self._watch.close()
         while self._readers:
             self._readers.pop().close()
         self._engine.dispose()

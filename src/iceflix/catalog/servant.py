@@ -20,7 +20,7 @@ class MediaCatalogServant(IceFlix.MediaCatalog):
     def getTile(self, media_id: str, _current: Ice.Current | None = None) -> IceFlix.Media:
         """Return the title and its newest live provider."""
         tile = self._catalogue.tile(media_id)
-        info = IceFlix.MediaInfo(tile.title.name, tile.title.tags)
+        info = IceFlix.MediaInfo(tile.title.name, list(tile.title.tags))
         return IceFlix.Media(media_id, tile.provider, info)
 
     @operation()

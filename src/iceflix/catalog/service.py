@@ -16,13 +16,15 @@ from iceflix.runtime.errors import SetupError
 from iceflix.runtime.host import Host
 
 KIND = "catalog"
+_NO_BOUND_KILOBYTES = 2_000_000  # no message of Ice can be larger
 
 
 def build(host: Host) -> None:
     """Open the database, publish the catalogue and listen to announcements. Raises SetupError."""
     settings = host.settings
     database = _open(settings.path("Catalog.File"), settings.home)
-    store = Store(database, settings.integer("Catalog.AnswerKilobytes") * 1024)
+    kilobytes = settings.integer("Catalog.AnswerKilobytes") or _NO_BOUND_KILOBYTES
+    store = Store(database, kilobytes * 1024)
     locator = Locator(host.directory, host.communicator, settings.seconds("Call.TimeoutSeconds"))
     catalogue = Catalogue(
         store, Surroundings(authorize=Authority(host.directory).check, live=locator.live)

@@ -1,7 +1,8 @@
 """Titles and tags in the database. Every edit is on the disk when its method returns (V23)."""
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -14,6 +15,7 @@ from iceflix.catalog.text import MAX_TAGS, exact_key, searchable
 from iceflix.runtime.errors import InvalidRequest, UnknownMedia
 
 _CHUNK = 500  # values in one IN (...)
+_RECENT = 10_000  # titles
 _RARE = 1000  # beyond this many titles, tags count as equally frequent
 
 _TITLE = (
@@ -54,7 +56,26 @@ class Title:
 
     number: int
     name: str
-    tags: list[str]
+    tags: tuple[str, ...]
+
+
+@dataclass
+class _Recent:
+    """Titles that were read since the last commit, by whomever it was.
+
+    A reader that is overtaken by a commit puts what it has read where nobody looks any more.
+    """
+
+    _version: tuple[int, int] = (0, 0)
+    _titles: dict[str, Title] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def titles(self, version: tuple[int, int]) -> dict[str, Title]:
+        """What is known of this version of the database; the caller adds what it reads."""
+        with self._lock:
+            if version != self._version or len(self._titles) >= _RECENT:
+                self._version, self._titles = version, {}
+            return self._titles
 
 
 @dataclass(frozen=True)
@@ -72,6 +93,7 @@ class Store:
         """``answer_bytes``: how large the list of ids that a search returns may be on the wire."""
         self._database = database
         self._answer_bytes = answer_bytes
+        self._recent = _Recent()
 
     # -- edits
 
@@ -137,14 +159,16 @@ class Store:
 
     def title(self, media_id: str) -> Title | None:
         """The title with this id, its tags in the order in which they were added."""
-        if not searchable(media_id):
-            return None
-        with self._database.read() as connection:
-            rows = connection.execute(_TITLE, {"id": media_id}).all()
-        if not rows:
-            return None
-        number, name, first = rows[0]
-        return Title(number, name, [] if first is None else [label for _, _, label in rows])
+        titles = self._recent.titles(self._database.version())
+        title_now = titles.get(media_id)
+        if title_now is None and searchable(media_id):
+            with self._database.read() as connection:
+                rows = connection.execute(_TITLE, {"id": media_id}).all()
+            if rows:
+                number, name, first = rows[0]
+                tags = () if first is None else tuple(label for _, _, label in rows)
+                title_now = titles[media_id] = Title(number, name, tags)
+        return title_now
 
     def require(self, media_id: str) -> None:
         """Raise UnknownMedia unless there is a title with this id."""

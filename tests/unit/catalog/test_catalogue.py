@@ -58,7 +58,7 @@ def test_unknown_unavailable_available(catalogue: Catalogue, world: World) -> No
     world.alive.add("one")
     tile = catalogue.tile("a")
     provider: Any = tile.provider
-    assert (tile.title.name, tile.title.tags, provider) == ("Uno", [], "one")
+    assert (tile.title.name, tile.title.tags, provider) == ("Uno", (), "one")
 
 
 def test_the_newest_that_answers(catalogue: Catalogue, world: World) -> None:
@@ -110,7 +110,7 @@ def test_a_reannouncement_renames_nothing(catalogue: Catalogue, world: World) ->
     _announce(catalogue, ("a", "Uno", "two"))
     tile = catalogue.tile("a")
     provider: Any = tile.provider
-    assert (tile.title.name, tile.title.tags, provider) == ("Primero", ["x"], "two")
+    assert (tile.title.name, tile.title.tags, provider) == ("Primero", ("x",), "two")
 
 
 def test_announcements_without_a_name_or_a_provider(catalogue: Catalogue, world: World) -> None:
@@ -160,7 +160,7 @@ def test_unusable_names_and_tags_change_nothing(catalogue: Catalogue, world: Wor
         catalogue.remove_tags("a", [bad], GOOD)
     catalogue.add_tags("a", ["", "x", "\0"], GOOD)
     title = catalogue.tile("a").title
-    assert (title.name, title.tags) == ("Uno", ["x"])
+    assert (title.name, title.tags) == ("Uno", ("x",))
 
 
 def test_searches(catalogue: Catalogue) -> None:

@@ -154,7 +154,7 @@ def test_a_failed_edit_changes_nothing(database: Database, store: Store) -> None
         raise ZeroDivisionError
     title = store.title("a")
     assert title is not None
-    assert (title.name, title.tags) == ("Uno", ["x"])
+    assert (title.name, title.tags) == ("Uno", ("x",))
     store.add_tags("a", ["y"])
 
 
@@ -210,3 +210,19 @@ def test_a_copy_is_a_backup(file: Path, tmp_path: Path) -> None:
     copy = Database(Path(shutil.copy(file, tmp_path / "copy.db")))
     assert Store(copy, 1000).named("uno") == ["a"]
     copy.close()
+
+
+def test_the_version_changes_with_every_commit(database: Database, store: Store) -> None:
+    """Whoever commits, and through whatever connection; a new connection starts afresh."""
+    other = Store(Database(database.file), 1000)
+    seen = {database.version()}
+    for n in range(3):
+        assert database.version() in seen
+        other.register({f"other{n}": "Uno"})
+        assert database.version() not in seen
+        seen.add(database.version())
+        store.register({f"own{n}": "Uno"})
+        assert database.version() not in seen
+        seen.add(database.version())
+    database.close()
+    assert database.version() not in seen

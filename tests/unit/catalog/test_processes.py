@@ -105,7 +105,7 @@ def test_what_was_answered_survives_a_kill(file: Path, python: str) -> None:
         title = store.title("a")
         assert title is not None
         assert title.name == f"Nombre {n}"
-        assert title.tags == [f"tag {m}" for m in range(n + 1)]
+        assert title.tags == tuple(f"tag {m}" for m in range(n + 1))
         assert store.containing(f"bre {n}") == store.containing(f"{n}") == ["a"]
         database.close()
 

@@ -19,7 +19,7 @@ def _register(store: Store, *names: str) -> None:
 def _tags(store: Store, media_id: str) -> list[str]:
     title = store.title(media_id)
     assert title is not None
-    return title.tags
+    return list(title.tags)
 
 
 def _name(store: Store, media_id: str) -> str:

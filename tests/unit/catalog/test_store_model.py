@@ -127,7 +127,7 @@ class Catalogue(RuleBasedStateMachine):
             title = self.store.title(media_id)
             assert title is not None
             assert title.name == name
-            assert title.tags == list(self.tags[media_id].values())
+            assert title.tags == tuple(self.tags[media_id].values())
 
     def _sorted(self) -> list[str]:
         return sorted(self.names, key=lambda i: (exact_key(self.names[i]), i))
