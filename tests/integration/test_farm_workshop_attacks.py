@@ -70,7 +70,7 @@ ATTACKS = {
     "sleeps": (code("import time; time.sleep(60)"), "took longer than 1.5 s"),
     "allocates": (code("return np.ones(10 ** 9)"), "needs more memory than is allowed"),
     "hoards": (
-        code("kept = []\nwhile True: kept.append(bytearray(10 ** 7))"),
+        code("kept = []\nwhile True: kept.append(np.empty(10 ** 7))"),
         "needs more memory than is allowed",
     ),
     "hoards_shared": (

@@ -10,6 +10,7 @@ import base64
 import binascii
 import io
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 
@@ -27,6 +28,9 @@ _WITH_METADATA = ("JPEG", "PNG", "WEBP")
 _DEEP = ("PNG", "TIFF", "PPM")  # those that keep 16 bits
 _CLEAR = ("PNG", "WEBP", "TIFF")  # those that keep transparency by degrees
 _ORIENTATION = 0x0112
+# Description, maker, model, software, date, artist, copyright; then EXIF proper and GPS
+_DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
+_PARTS = (0x8769, 0x8825)
 _PNG_START = 8
 
 Image.MAX_IMAGE_PIXELS = None  # the limits are ours, see _allowed
@@ -46,6 +50,12 @@ class Bounds:
 
 def decode(data: memoryview, bounds: Bounds) -> tuple[np.ndarray, Origin]:
     """Decode an image file. Raises UnusableImage."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd metadata; nobody would read them
+        return _decode(data, bounds)
+
+
+def _decode(data: memoryview, bounds: Bounds) -> tuple[np.ndarray, Origin]:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as header:
             kind = "JPEG" if header.format == "MPO" else str(header.format)
@@ -62,8 +72,7 @@ def decode(data: memoryview, bounds: Bounds) -> tuple[np.ndarray, Origin]:
         pixels = _turn(pixels, int(exif.get(_ORIENTATION, 1) or 1))
     if len(profile) > MAX_PROFILE or header.mode == "CMYK":
         profile = b""
-    exif.pop(_ORIENTATION, None)
-    kept = exif.tobytes() if bounds.keep_metadata and len(exif) else b""
+    kept = _kept(exif) if bounds.keep_metadata else b""
     return pixels, Origin(
         kind,
         base64.b64encode(profile).decode("ascii"),
@@ -114,6 +123,21 @@ def _exif(header: Image.Image) -> Image.Exif:
         return header.getexif()
     except (OSError, ValueError, SyntaxError, struct.error, KeyError, TypeError):
         return Image.Exif()
+
+
+def _kept(exif: Image.Exif) -> bytes:
+    """What of the EXIF data is still true of another picture: neither orientation nor sizes."""
+    kept = Image.Exif()
+    for tag in _DESCRIPTIVE:
+        if tag in exif:
+            kept[tag] = exif[tag]
+    try:
+        for tag in _PARTS:
+            if inner := exif.get_ifd(tag):
+                kept[tag] = inner
+        return kept.tobytes() if len(kept) else b""
+    except (OSError, ValueError, SyntaxError, struct.error, KeyError, TypeError):
+        return b""
 
 
 def _pixels(header: Image.Image, data: memoryview, kind: str) -> np.ndarray:
