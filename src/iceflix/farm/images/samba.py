@@ -34,12 +34,13 @@ _ABSENT = {
     NtStatus.STATUS_OBJECT_PATH_INVALID,
     NtStatus.STATUS_OBJECT_PATH_SYNTAX_BAD,
     NtStatus.STATUS_NO_SUCH_FILE,
-    NtStatus.STATUS_NOT_FOUND,
     NtStatus.STATUS_FILE_IS_A_DIRECTORY,
     NtStatus.STATUS_NOT_A_DIRECTORY,
     NtStatus.STATUS_STOPPED_ON_SYMLINK,
 }
 _REASONS = {
+    NtStatus.STATUS_NOT_FOUND: "is not there: the server has no such share",
+    NtStatus.STATUS_BAD_NETWORK_NAME: "is not there: the server has no such share",
     NtStatus.STATUS_DISK_FULL: "is full",
     NtStatus.STATUS_ACCESS_DENIED: "does not allow it",
     0xC00000A2: "is read-only",  # STATUS_MEDIA_WRITE_PROTECTED
@@ -158,8 +159,8 @@ class SambaStore(ImageStore):
 
     def _do(self, path: PurePosixPath, operation: Callable[[dict[str, Any]], T]) -> T:
         """Run an operation; once more, on a new connection, if the old one turns out dead."""
-        options = {**self._options, "connection_cache": self._connections}
         for again in (True, False):
+            options = {**self._options, "connection_cache": self._connections}
             try:
                 with self._lock:  # two at once would make two connections
                     smbclient.register_session(self._host, **options)
