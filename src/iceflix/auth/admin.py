@@ -9,13 +9,15 @@ import contextlib
 import glob
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from iceflix.auth import passwords, userfile
 from iceflix.runtime.errors import InvalidRequest, SetupError
 from iceflix.runtime.files import atomic_write, exclusive_lock
+
+Adopt = Callable[[userfile.Entries], None]
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,27 @@ def remove_user(path: Path, user: str) -> bool:
         return entries.pop(user, None) is not None
 
 
+def register(path: Path, user: str, stored: str, adopt: Adopt) -> None:
+    """Add a user that must be new; ``adopt`` gets the entries before they are written (F18).
+
+    Raises InvalidRequest for a duplicate or a name that cannot be, SetupError.
+    """
+    problem = userfile.name_problem(user)
+    if problem:
+        raise InvalidRequest(problem)
+    with _edited(path, adopt) as entries:
+        if user in entries:
+            raise InvalidRequest(f"there is a user {user} already")
+        entries[user] = {userfile.HASH_KEY: stored}
+
+
+def deregister(path: Path, user: str, adopt: Adopt) -> None:
+    """Remove a user that must be there, memory first. Raises InvalidRequest, SetupError."""
+    with _edited(path, adopt) as entries:
+        if entries.pop(user, None) is None:
+            raise InvalidRequest(f"there is no user {user[:80]}")
+
+
 def list_users(path: Path) -> list[Listed]:
     """Return the users in the order of the file; none if there is no file. Raises SetupError."""
     return [Listed(user, _keeps(user, entry)) for user, entry in _read(path).items()]
@@ -60,8 +83,8 @@ def _keeps(user: str, entry: userfile.Entry) -> str:
 
 
 @contextlib.contextmanager
-def _edited(path: Path) -> Iterator[userfile.Entries]:
-    """Yield the entries, and write them back if they have changed."""
+def _edited(path: Path, adopt: Adopt | None = None) -> Iterator[userfile.Entries]:
+    """Yield the entries, and write them back if they have changed; ``adopt`` gets them first."""
     path = Path(os.path.realpath(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +94,9 @@ def _edited(path: Path) -> Iterator[userfile.Entries]:
             entries = dict(before)
             yield entries
             if entries != before:
-                _write(path, userfile.encode(entries))
+                if adopt is not None:
+                    adopt(entries)
+                _write(path, userfile.encode(entries, path))
     except OSError as error:
         raise SetupError(
             f"cannot write the credentials file {path}: {error.strerror}; "

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from iceflix.auth import userfile
 from iceflix.auth.credentials import Credentials, CredentialStore
 from iceflix.auth.signing import TokenSeal
 from iceflix.auth.throttle import Throttle
@@ -118,6 +119,10 @@ class Authenticator:
     def reload(self) -> None:
         """Re-read the credentials, changed or not (V72). With a bad file the old list stays."""
         self._guarded(self._store.reload)
+
+    def adopt(self, entries: userfile.Entries) -> None:
+        """Take the users that are about to be written to the file (F18)."""
+        self._store.adopt(Credentials.of(entries))
 
     def details(self) -> dict[str, str]:
         """Return what the status says about this service."""

@@ -15,11 +15,21 @@ from dataclasses import asdict
 import click
 
 from iceflix.auth import admin, passwords
+from iceflix.auth.remote import administrator
 from iceflix.auth.running import tell_authenticators
 from iceflix.runtime.errors import InvalidRequest, ServiceError
+from iceflix.runtime.mailaddress import is_mail_address
 from iceflix.runtime.settings import Settings
 
 EXIT_NOBODY_TOLD = 3
+
+
+_via = click.option(
+    "--via",
+    type=click.Choice(["file", "admin"]),
+    help="Change the credentials file here, or ask the user administrator that runs here. "
+    "[default: admin for a .csv, which only the Authenticator opens; else file]",
+)
 
 
 @click.group()
@@ -31,15 +41,27 @@ def users() -> None:
 @click.argument("name")
 @click.argument("password", required=False)
 @click.option("--scrypt", is_flag=True, help="Keep a hash that is of no use to a thief.")
+@_via
 @click.pass_context
-def add(context: click.Context, name: str, password: str | None, scrypt: bool) -> None:
+def add(
+    context: click.Context, name: str, password: str | None, scrypt: bool, via: str | None
+) -> None:
     """Add a user, or give one a new password.
 
     Without PASSWORD it is asked for twice; when standard input is not a terminal, its first line
     is taken. A password given as an argument can be seen by other users of this machine while the
-    command runs.
+    command runs. The user administrator takes e-mail addresses only, and new users only.
     """
     settings: Settings = context.obj
+    if _by_admin(settings, via):
+        if scrypt:
+            raise click.UsageError("--scrypt works on the file; add --via file")
+        name = _mail_address(name)
+        stored = passwords.digest(_password(password))
+        with _plain_errors(), administrator(settings) as remote:
+            remote.add(name, stored)
+        click.echo(f"{name} may sign in now.")
+        return
     stored = passwords.digest(_password(password))
     if scrypt:
         salt = secrets.token_bytes(passwords.SALT_BYTES)
@@ -53,10 +75,16 @@ def add(context: click.Context, name: str, password: str | None, scrypt: bool) -
 
 @users.command()
 @click.argument("name")
+@_via
 @click.pass_context
-def remove(context: click.Context, name: str) -> None:
+def remove(context: click.Context, name: str, via: str | None) -> None:
     """Remove a user; tokens that the user holds end at once."""
     settings: Settings = context.obj
+    if _by_admin(settings, via):
+        with _plain_errors(), administrator(settings) as remote:
+            remote.remove(name)
+        click.echo(f"{name} is removed.")
+        return
     file = settings.path("Auth.File")
     with _plain_errors():
         if not admin.remove_user(file, name):
@@ -66,10 +94,19 @@ def remove(context: click.Context, name: str) -> None:
 
 @users.command("list")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@_via
 @click.pass_context
-def list_all(context: click.Context, as_json: bool) -> None:
-    """List the users and how their passwords are kept."""
+def list_all(context: click.Context, as_json: bool, via: str | None) -> None:
+    """List the users and, with --via file, how their passwords are kept."""
     settings: Settings = context.obj
+    if _by_admin(settings, via):
+        with _plain_errors(), administrator(settings) as remote:
+            names = remote.users()
+        if as_json:
+            click.echo(json.dumps([{"name": name} for name in names], ensure_ascii=False, indent=2))
+        else:
+            click.echo("".join(f"{name}\n" for name in names), nl=False)
+        return
     file = settings.path("Auth.File")
     with _plain_errors():
         listed = admin.list_users(file)
@@ -81,6 +118,23 @@ def list_all(context: click.Context, as_json: bool) -> None:
         click.echo(f"{user.name}\t{note}")
     if not listed:
         click.echo(f"no users in {file}", err=True)
+
+
+def _by_admin(settings: Settings, via: str | None) -> bool:
+    if via is None:
+        return settings.path("Auth.File").suffix.lower() == ".csv"
+    return via == "admin"
+
+
+def _mail_address(given: str) -> str:
+    """Ask again until it is one (F19); nothing is sent before."""
+    while not is_mail_address(given):
+        sentence = f"{given[:80]!r} is no e-mail address like ana@example.org"
+        if not sys.stdin.isatty():
+            raise click.UsageError(sentence)
+        click.echo(sentence, err=True)
+        given = click.prompt("E-mail address")
+    return given
 
 
 def _password(given: str | None) -> bytes:

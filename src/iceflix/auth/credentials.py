@@ -95,6 +95,12 @@ class CredentialStore:
             self._read()
         return True
 
+    def adopt(self, credentials: Credentials) -> None:
+        """Take a list that is about to be written to the file: memory first, then file (F18)."""
+        with self._lock:
+            self._adopt(credentials)
+            self.credentials = credentials
+
     def _read(self) -> None:
         stamp = self._stamp()
         try:

@@ -4,13 +4,17 @@ import secrets
 import time
 
 from iceflix.auth.authenticator import Authenticator, Policy, World
+from iceflix.auth.registry import FACET, Introduction, Registry, RegistryServant
 from iceflix.auth.servant import AuthenticatorServant
 from iceflix.auth.signing import TokenSeal, load_key
 from iceflix.auth.tokens import NONCE_BYTES, Instant
 from iceflix.contract import IceFlix
 from iceflix.contract.topics import AUTHENTICATION_STATUS
+from iceflix.runtime import clockwork
+from iceflix.runtime.adminkey import AdminGuard
 from iceflix.runtime.channels import AUTHENTICATOR
 from iceflix.runtime.host import Host
+from iceflix.runtime.timekeeper import Timekeeper
 
 KIND = "auth"
 FOLLOW_SECONDS = 1.0
@@ -43,3 +47,16 @@ def build(host: Host) -> None:
     host.scheduler.every(FOLLOW_SECONDS, authenticator.follow)
     host.on_reload(authenticator.reload)
     host.details(authenticator.details)
+    _add_registry(host, authenticator)
+
+
+def _add_registry(host: Host, authenticator: Authenticator) -> None:
+    """The facet for the user administrator, and the clock that follows its clock (F18, F21)."""
+    assert host.proxy is not None
+    guard = AdminGuard.of(host.settings)
+    keeper = Timekeeper(clockwork.clocks(host.settings))
+    introduction = Introduction()
+    registry = Registry(host.settings.path("Auth.File"), authenticator)
+    servant = RegistryServant(registry, guard, keeper, introduction)
+    host.adapter.addFacet(servant, host.proxy.ice_getIdentity(), FACET)
+    introduction.follower = clockwork.follow(host, keeper, introduction.reference)

@@ -1,17 +1,20 @@
 """The format of a credentials file: ``{"user": {"password_hash": "<hex>"}}`` in UTF-8.
 
-Decoding and encoding only; an entry may have further keys, which survive.
+Decoding and encoding only; an entry may have further keys, which survive. A file whose name ends
+in .csv is one of ``auth.csvfile``.
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
+from iceflix.auth import csvfile
 from iceflix.runtime.errors import SetupError
 
 HASH_KEY = "password_hash"
 NAME_CHARACTERS = 255
 _EXAMPLE = '{"ana": {"password_hash": "<64 hexadecimal digits>"}}'
+_CSV_EXAMPLE = "ana@example.org,<64 hexadecimal digits>"
 
 Entry = dict[str, Any]
 Entries = dict[str, Entry]
@@ -24,6 +27,11 @@ def decode(data: bytes, path: Path) -> Entries:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _malformed(path, f"line {line} is not UTF-8") from error
+    if _is_csv(path):
+        try:
+            return csvfile.decode(text)
+        except csvfile.MalformedCsv as error:
+            raise _malformed(path, str(error)) from error
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
@@ -39,12 +47,18 @@ def decode(data: bytes, path: Path) -> Entries:
     return document
 
 
-def encode(entries: Entries) -> bytes:
+def encode(entries: Entries, path: Path = Path("users.json")) -> bytes:
     """Return the file's content, for people too: one line a key, letters as they are."""
+    if _is_csv(path):
+        return csvfile.encode(entries).encode("utf-8", "replace")
     try:
         return (json.dumps(entries, ensure_ascii=False, indent=2) + "\n").encode()
     except UnicodeEncodeError:  # half a surrogate pair, which only an escape can express
         return (json.dumps(entries, indent=2) + "\n").encode()
+
+
+def _is_csv(path: Path) -> bool:
+    return path.suffix.lower() == ".csv"
 
 
 def name_problem(user: str) -> str:
@@ -61,7 +75,8 @@ def name_problem(user: str) -> str:
 
 
 def _malformed(path: Path, where: str) -> SetupError:
+    example = _CSV_EXAMPLE if _is_csv(path) else _EXAMPLE
     return SetupError(
-        f"the credentials file {path} cannot be used: {where}; it must look like {_EXAMPLE}, and "
+        f"the credentials file {path} cannot be used: {where}; it must look like {example}, and "
         "add_user writes it correctly"
     )

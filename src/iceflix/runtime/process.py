@@ -87,6 +87,17 @@ class RunFiles:
                     file.with_suffix(".json").unlink(missing_ok=True)
 
 
+def proxies(home: Path, kind: str) -> list[str]:
+    """The proxies, as text, of the services of a kind that run here, the newest first."""
+    found = []
+    for file in (home / "run").glob(f"{kind}-*.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            facts = json.loads(file.read_bytes())
+            if psutil.pid_exists(int(facts["pid"])):
+                found.append((float(facts["started"]), str(facts["proxy"])))
+    return [proxy for _, proxy in sorted(found, reverse=True)]
+
+
 def sweep_logs(folder: Path, kind: str) -> None:
     """Keep the newest log files of a kind of service."""
     with contextlib.suppress(OSError):

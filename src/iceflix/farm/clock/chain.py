@@ -1,48 +1,27 @@
 """Who follows whose clock (F21). The algorithm is in ``runtime.cristian``."""
 
-from collections.abc import Callable
-
 from iceflix.contract import IceFlix
 from iceflix.farm.discovery import USERADMIN
-from iceflix.runtime import log
-from iceflix.runtime.errors import SetupError
+from iceflix.runtime import clockwork
+from iceflix.runtime.channels import AUTHENTICATOR
 from iceflix.runtime.host import Host
-from iceflix.runtime.settings import Settings
-from iceflix.runtime.timekeeper import FACET, Clocks, Follower, Timekeeper, TimeServant, skewed
+from iceflix.runtime.timekeeper import Timekeeper
+
+REGISTRY = "registry"
 
 
-def clocks(settings: Settings) -> Clocks:
-    """The process's clocks, wrong by ``Clock.SkewSeconds``. Raises SetupError."""
-    text = settings.text("Clock.SkewSeconds")
-    try:
-        return skewed(float(text))
-    except ValueError as error:
-        raise SetupError(f"Clock.SkewSeconds must be a number, not {text!r}") from error
+def follow_authenticator(host: Host) -> None:
+    """For the gateway: the next clock of the specification's chain."""
+
+    def reference() -> IceFlix.TimeReferencePrx:
+        """Of a foreign Authenticator without the facet, asking fails, and that is said."""
+        authenticator = host.directory.choose(AUTHENTICATOR)
+        return IceFlix.UserRegistryPrx.uncheckedCast(authenticator.ice_facet(REGISTRY))
+
+    clockwork.follow(host, Timekeeper(clockwork.clocks(host.settings)), reference)
 
 
-def follow(host: Host, reference: Callable[[], IceFlix.TimeReferencePrx]) -> Timekeeper:
-    """Keep the host's clock corrected; the host's object tells it on the facet "clock"."""
-    keeper = Timekeeper(clocks(host.settings))
-    publish(host, keeper)
-    follower = Follower(
-        keeper,
-        reference,
-        host.settings.seconds("Clock.PeriodSeconds"),
-        host.settings.seconds("Clock.RetrySeconds"),
-    )
-    follower.start()
-    host.on_stop(follower.stop)
-    return keeper
-
-
-def publish(host: Host, keeper: Timekeeper) -> None:
-    """Stamp the logs with this clock, and tell it to whoever asks the facet "clock"."""
-    log.use_clock(keeper.now)
-    host.details(keeper.details)
-    if host.proxy is not None:
-        host.adapter.addFacet(TimeServant(keeper), host.proxy.ice_getIdentity(), FACET)
-
-
-def follow_user_administrator(host: Host) -> Timekeeper:
-    """For services outside the specification's chain: one step to the reference."""
-    return follow(host, lambda: host.directory.choose(USERADMIN))
+def follow_user_administrator(host: Host) -> None:
+    """For services outside that chain: one step to the reference. They listen for USERADMIN."""
+    keeper = Timekeeper(clockwork.clocks(host.settings))
+    clockwork.follow(host, keeper, lambda: host.directory.choose(USERADMIN))

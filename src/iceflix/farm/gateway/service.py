@@ -1,18 +1,15 @@
 """The gateway as a microservice: settings -> desk -> CORBA and Ice."""
 
-from iceflix.contract import IceFlix
-from iceflix.farm.clock.chain import follow
+from iceflix.farm.clock.chain import follow_authenticator
 from iceflix.farm.discovery import CENTRAL, GATEWAY, farm_channel
 from iceflix.farm.gateway.desk import Desk, Limits
 from iceflix.farm.gateway.naming import Naming, NamingServer
 from iceflix.farm.gateway.orb import Address, Bounds, CorbaServer
 from iceflix.farm.gateway.peers import Centrals, Users
 from iceflix.farm.gateway.servant import GatewayServant
-from iceflix.runtime.channels import AUTHENTICATOR
 from iceflix.runtime.host import Host
 
 KIND = "gateway"
-REGISTRY = "registry"
 _BIND_SECONDS = 3.0
 
 
@@ -38,7 +35,7 @@ def build(host: Host) -> None:
     host.on_stop(corba.stop)
     host.details(desk.details)
     host.details(naming.details)
-    follow(host, lambda: _authenticators_clock(host))
+    follow_authenticator(host)
 
 
 def _corba(host: Host, desk: Desk) -> tuple[CorbaServer, Naming]:
@@ -53,9 +50,3 @@ def _corba(host: Host, desk: Desk) -> tuple[CorbaServer, Naming]:
     )
     corba = CorbaServer(desk, endpoint, bounds)
     return corba, Naming(corba, configured, server)
-
-
-def _authenticators_clock(host: Host) -> IceFlix.TimeReferencePrx:
-    """The next clock of the chain (F21). Raises NotAvailable; one without it fails when asked."""
-    authenticator = host.directory.choose(AUTHENTICATOR)
-    return IceFlix.UserRegistryPrx.uncheckedCast(authenticator.ice_facet(REGISTRY))
