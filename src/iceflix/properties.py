@@ -83,8 +83,12 @@ PROPERTIES = (
         "Farm.System", "A", "A: every node runs every filter; B: a ring runs one; off: no farm"
     ),
     Property("FilterAdmin.File", "{home}/assignments.json", "which ring runs which filter"),
+    Property("FilterAdmin.KeyFile", "{home}/filters.key", "private key that signs filters"),
     Property(
         "FilterAdmin.PushSeconds", "5", "interval at which central is told the running filters"
+    ),
+    Property(
+        "FilterAdmin.TrustFolder", "1", "sign what is dropped into the folder of filters; 0: do not"
     ),
     Property("Gateway.CorbaPort", "0", "port of the CORBA side; 0: any"),
     Property("Gateway.DeadlineSeconds", "60", "time for one request, from its arrival"),
@@ -113,7 +117,7 @@ PROPERTIES = (
     Property("Node.Folder", "{home}/node", "system B: where a node keeps its filter"),
     Property("Node.Ring", "ring1", "the ring that a node belongs to"),
     Property("Node.Slots", "0", "tasks that a node works on at once; 0: one per processor"),
-    Property("Ring.HoldSeconds", "1", "longest time that an idle ring parks its token"),
+    Property("Ring.HoldSeconds", "2", "longest time that an idle ring parks its token"),
     Property("Ring.LossSeconds", "1.2", "absence after which a token is made anew"),
     Property("Ring.Priority", "100", "of the nodes, the one with the highest becomes master"),
     Property("Ring.SilenceSeconds", "2", "silence after which a master is elected anew"),

@@ -141,3 +141,11 @@ def farm_channel(kinds: Collection[Kind[Any]]) -> Channel:
 
 FARM = _channel(lambda name: not name.startswith(_NODE))
 """The farm's services; its nodes are heard of through ``farm_channel``."""
+
+EVERYBODY = _channel(lambda _name: True)
+"""For the filter administrator, who must know which rings live."""
+
+
+def ring_of(kind_name: str) -> str | None:
+    """The ring whose nodes are of this kind; None for other kinds."""
+    return kind_name.removeprefix(_NODE) if kind_name.startswith(_NODE) else None

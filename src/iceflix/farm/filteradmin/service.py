@@ -1,0 +1,105 @@
+"""The filter administrator as a microservice."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from iceflix.contract import Ice, IceFlix
+from iceflix.farm.discovery import CENTRAL, EVERYBODY, FILTERADMIN, farm_channel, ring_of
+from iceflix.farm.filteradmin.assignments import Assignments
+from iceflix.farm.filteradmin.filters import Filters, Shelf
+from iceflix.farm.filteradmin.servant import FilterAdminServant
+from iceflix.farm.filters.catalogue import Catalogue, Publisher
+from iceflix.farm.filters.signing import Signer
+from iceflix.runtime.adminkey import AdminGuard
+from iceflix.runtime.directory import Directory
+from iceflix.runtime.errors import SetupError
+from iceflix.runtime.host import Host
+from iceflix.runtime.log import get_logger
+
+KIND = "filteradmin"
+_LOOK_SECONDS = 0.5
+_log = get_logger(__name__)
+
+
+class Push:
+    """Tells every central which filters are running: after a change, and periodically (F28)."""
+
+    def __init__(
+        self, directory: Directory, running: Callable[[], list[str]], period: float
+    ) -> None:
+        self._directory = directory
+        self._running = running
+        self._period = period
+        self._lock = threading.Lock()
+        self._told: list[str] | None = None
+        self._told_at = 0.0
+
+    def look(self) -> None:
+        """Tell them if there is something new, or if it is time."""
+        now = time.monotonic()
+        with self._lock:
+            names = self._running()
+            if names == self._told and now - self._told_at < self._period:
+                return
+            self._told, self._told_at = names, now
+        for known in self._directory.all(CENTRAL):
+            try:
+                known.proxy.setRunningAsync(names)
+            except Ice.LocalException as error:
+                _log.debug("central not told", id=known.id, error=type(error).__name__)
+
+    def afresh(self) -> None:
+        """Tell them, whatever they were told before."""
+        with self._lock:
+            self._told = None
+        self.look()
+
+
+def build(host: Host) -> None:
+    """Compose the service. Raises SetupError."""
+    settings, directory = host.settings, host.directory
+    signer = Signer.load(settings.path("FilterAdmin.KeyFile"))
+    folder = settings.path("Farm.Filters")
+    shelf = Shelf(Publisher(folder, signer), Catalogue(folder, signer.public))
+    try:
+        shelf.publisher.seed()
+    except OSError as error:
+        raise SetupError(f"cannot write to the filters in {folder}: {error.strerror}") from error
+    filters = Filters(
+        shelf,
+        Assignments(settings.path("FilterAdmin.File")),
+        lambda: _rings(directory),
+        one_each=settings.text("Farm.System").upper() == "B",
+    )
+    push = Push(
+        directory,
+        lambda: [info.name for info in filters.running()],
+        settings.seconds("FilterAdmin.PushSeconds"),
+    )
+    filters.changed = push.look
+    host.listen(EVERYBODY)
+    guard = AdminGuard.of(settings)
+    proxy = host.publish(FilterAdminServant(filters, guard, signer.public))
+    host.announce(FILTERADMIN, proxy, farm_channel(()))
+    directory.on_added(CENTRAL, lambda _known: push.afresh())
+    trusting = settings.flag("FilterAdmin.TrustFolder")
+    host.scheduler.every(_LOOK_SECONDS, lambda: _look(filters, push, trusting=trusting))
+    host.details(lambda: _details(filters.rings(), filters.running()))
+
+
+def _rings(directory: Directory) -> set[str]:
+    """The rings of which a node lives."""
+    rings = (ring_of(member.rumour.kind) for member in directory.members())
+    return {ring for ring in rings if ring}
+
+
+def _look(filters: Filters, push: Push, *, trusting: bool) -> None:
+    if trusting:
+        filters.adopt()
+    push.look()
+
+
+def _details(rings: dict[str, str], running: list[IceFlix.FilterInfo]) -> dict[str, str]:
+    shown = ", ".join(f"{ring}: {name or 'all'}" for ring, name in sorted(rings.items()))
+    return {"rings": shown or "none", "running": ", ".join(info.name for info in running) or "none"}
