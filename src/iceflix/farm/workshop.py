@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
+from iceflix.contract.reasons import FILTER_FAILED, INVALID_REQUEST, UNKNOWN_IMAGE
 from iceflix.farm.filters.spec import read_spec
 from iceflix.farm.images.container import SUFFIX
 from iceflix.farm.images.naming import InvalidPath, intermediate_path
@@ -26,9 +27,6 @@ from iceflix.runtime.errors import InvalidRequest, ServiceError
 from iceflix.runtime.log import get_logger
 
 CANCELLED = "the task was cancelled"
-UNKNOWN_IMAGE = "IMAGEN_DESCONOCIDA"
-BAD_REQUEST = "PETICION_INVALIDA"
-FILTER_FAILED = "FALLO_DE_FILTRO"
 
 T = TypeVar("T")
 _log = get_logger("workshop")
@@ -174,14 +172,14 @@ class Workshop:
         steps = tuple(checked_step(step) for step in work.steps)
         target = work.target or intermediate_path(work.task, SUFFIX)
         if target == work.source:
-            raise Failure(BAD_REQUEST, f"the result would replace its source, {work.source}")
+            raise Failure(INVALID_REQUEST, f"the result would replace its source, {work.source}")
         data = self._source(work)
         with self._slots:
             made = self._filtered(task, steps, data, target.endswith(SUFFIX))
         try:
             self._bounded(lambda: self._store.write(target, made))
         except InvalidPath as error:
-            raise Failure(BAD_REQUEST, f"the result cannot be written: {error}") from error
+            raise Failure(INVALID_REQUEST, f"the result cannot be written: {error}") from error
         return WorkResult(
             work.task,
             True,
@@ -200,7 +198,7 @@ class Workshop:
         except InvalidPath as error:
             raise Failure(UNKNOWN_IMAGE, str(error)) from error
         except InvalidRequest as error:
-            raise Failure(BAD_REQUEST, str(error)) from error
+            raise Failure(INVALID_REQUEST, str(error)) from error
 
     def _filtered(
         self, task: _Task, steps: tuple[Step, ...], data: bytes, keep_open: bool
@@ -212,7 +210,7 @@ class Workshop:
         except ChainFailed as error:
             if task.cancelled:
                 raise Failure(FILTER_FAILED, CANCELLED) from error
-            reason = BAD_REQUEST if error.bad_image else FILTER_FAILED
+            reason = INVALID_REQUEST if error.bad_image else FILTER_FAILED
             raise Failure(reason, f"{task.work.source}: {error}") from error
 
     def _bounded(self, operation: Callable[[], T]) -> T:
@@ -262,5 +260,5 @@ def checked_step(step: CodeStep) -> Step:
     try:
         values = spec.values(step.parameters)
     except InvalidRequest as error:
-        raise Failure(BAD_REQUEST, str(error)) from error
+        raise Failure(INVALID_REQUEST, str(error)) from error
     return Step(step.name, values, step.code, step.sha256)

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from iceflix.runtime.errors import SetupError
+from iceflix.runtime.settings import Settings
+
 FULL = "full"
 REDUCED = "reduced"
 _MEGABYTE = 1024 * 1024
@@ -28,6 +31,21 @@ class Limits:
     keep_metadata: bool = True
     isolation: str = FULL
     store_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.isolation not in (FULL, REDUCED):
+            raise SetupError(f"Farm.Isolation must be full or reduced, not {self.isolation!r}")
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits":
+        """The limits that the properties Farm.* ask for. Raises SetupError."""
+        return cls(
+            seconds=settings.seconds("Farm.FilterSeconds"),
+            megabytes=settings.integer("Farm.FilterMegabytes"),
+            pixels=settings.integer("Farm.MaxPixels"),
+            file_bytes=settings.integer("Farm.MaxBytes"),
+            isolation=settings.text("Farm.Isolation"),
+        )
 
     @property
     def arena_bytes(self) -> int:
