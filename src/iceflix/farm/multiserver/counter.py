@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from iceflix.contract import Ice, IceFlix
@@ -25,15 +25,42 @@ from iceflix.runtime.log import get_logger
 
 Waiting = list["Ice.Future[IceFlix.JobResult]"]
 _KICK_MILLIS = 1000
+_TICK_SECONDS = 0.2
 _log = get_logger(__name__)
+
+
+class _Clock:
+    """Ticks while there are jobs; an idle multiserver sleeps."""
+
+    def __init__(
+        self, later: Callable[[float, Callable[[], None]], object], tick: Callable[[], None]
+    ) -> None:
+        self._later = later
+        self._tick = tick
+        self._running = False
+
+    def wind(self) -> None:
+        """There is a job."""
+        if not self._running:
+            self._running = True
+            self._later(_TICK_SECONDS, self._tick)
+
+    def ticked(self, *, again: bool) -> None:
+        """It has ticked; wind it up again if there is more to wait for."""
+        self._running = False
+        if again:
+            self.wind()
 
 
 class Counter:
     """Thread-safe."""
 
-    def __init__(self, jobs: Jobs, store: ImageStore) -> None:
+    def __init__(
+        self, jobs: Jobs, store: ImageStore, later: Callable[[float, Callable[[], None]], object]
+    ) -> None:
         self._jobs = jobs
         self._store = store
+        self._clock = _Clock(later, self._tick)
         self._lock = threading.Lock()
         self._waiting: dict[str, Waiting] = {}
         self._rings: dict[str, IceFlix.RingPrx] = {}
@@ -46,6 +73,7 @@ class Counter:
         with self._lock:
             self._waiting.setdefault(job.job, []).append(future)
             effects = self._jobs.submit(job, target, time.monotonic())
+            self._clock.wind()
         self._do(effects)
         return future
 
@@ -70,12 +98,6 @@ class Counter:
         self._do(effects)
         return tuple(tasks)
 
-    def tick(self) -> None:
-        """Time passed."""
-        with self._lock:
-            effects = self._jobs.tick(time.monotonic())
-        self._do(effects)
-
     def stop(self) -> None:
         """Refuse what is under way: whoever asked can ask another multiserver."""
         with self._lock:
@@ -92,6 +114,12 @@ class Counter:
         }
 
     # -- inside
+
+    def _tick(self) -> None:
+        with self._lock:
+            effects = self._jobs.tick(time.monotonic())
+            self._clock.ticked(again=not self._jobs.idle)
+        self._do(effects)
 
     def _target(self, job: Job) -> str:
         """What the result is called (F12). Raises Denial."""

@@ -10,7 +10,6 @@ from iceflix.runtime.errors import SetupError
 from iceflix.runtime.host import Host
 
 KIND = "multiserver"
-_TICK_SECONDS = 0.2
 
 
 def build(host: Host) -> None:
@@ -25,12 +24,11 @@ def build(host: Host) -> None:
         capacity=settings.integer("Multiserver.Queue"),
     )
     store = ImageStore.from_url(settings.text("Farm.Images"))
-    counter = Counter(Jobs(policy), store)
+    counter = Counter(Jobs(policy), store, host.scheduler.after)
     # The rings know a multiserver's name by its identity's category.
     identity = Ice.Identity(host.identifier, name)
     proxy = host.publish(MultiserverServant(counter), identity)
     host.announce(MULTISERVER, proxy, farm_channel(()))
-    host.scheduler.every(_TICK_SECONDS, counter.tick)
     host.on_stop(counter.stop)
     host.details(lambda: {"name": name, "system": system, **counter.details()})
     host.listen(farm_channel((MULTISERVER,)))  # its own voice tells it that the broker delivers

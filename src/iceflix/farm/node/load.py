@@ -58,8 +58,8 @@ class LoadMeter:
             with contextlib.suppress(psutil.Error):
                 family = self._own.children(recursive=True)
             family_at = now
-        own = {}
-        for process in (self._own, *(family if working else ())):
+        own = {os.getpid(): time.process_time()}
+        for process in family if working else ():
             with contextlib.suppress(psutil.Error):
                 used = process.cpu_times()
                 own[process.pid] = used.user + used.system

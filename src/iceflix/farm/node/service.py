@@ -87,9 +87,9 @@ def _codes(host: Host, system: System) -> CodeSource:
 
 
 def _measure(shell: Shell, meter: LoadMeter) -> None:
-    load = shell.member.bench.load
-    cpu_free, free_bytes = meter.free(working=bool(shell.member.bench.running))
-    shell.member.bench.measured(replace(load, cpu_free=cpu_free, free_bytes=free_bytes))
+    bench = shell.member.bench
+    cpu_free, free_bytes = meter.free(working=bool(bench.running))
+    bench.measured(replace(bench.load, cpu_free=cpu_free, free_bytes=free_bytes))
 
 
 def _details(shell: Shell) -> dict[str, str]:

@@ -41,7 +41,7 @@ class Timing:
 
     hold_least: float = 0.001
     hold_busy: float = 0.05
-    hold_most: float = 1.0
+    hold_most: float = 2.0
     gap: float = 0.003
     loss: float = 1.2
     silence: float = 2.0

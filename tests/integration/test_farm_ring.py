@@ -1,0 +1,148 @@
+"""Rings of real processes that are killed, frozen and joined (F24-F44)."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from iceflix.contract import IceFlix
+from iceflix.farm.filters.signing import Signer
+from iceflix.farm.launch import Plan, Start
+from tests.conftest import Broker, Eventually, HostMaker
+from tests.integration.farm_stage import Administrator, Stage, library_sha256
+
+pytestmark = [pytest.mark.slow, pytest.mark.serial]
+CHAIN = ("rotate90", "crop:left=0.5", "invert")
+TURNED = ("crop:left=0.5", "rotate90", "invert")
+StageMaker = Callable[..., Stage]
+
+
+@pytest.fixture(name="signer")
+def _signer() -> Signer:
+    return Signer.make()
+
+
+@pytest.fixture(name="stage")
+def _stage(tmp_path: Path, broker: Broker, signer: Signer) -> Iterator[Stage]:
+    stage = Stage(tmp_path / "home", broker, signer)
+    yield stage
+    stage.close()
+
+
+def _plan(system: str, multiservers: int, rings: int, nodes: int) -> Plan:
+    return Plan(system, multiservers, rings, nodes, slots=1, services=())
+
+
+def _within(seconds: float, began: float) -> None:
+    assert time.monotonic() - began < seconds
+
+
+def test_system_a_survives_kill(stage: Stage, eventually: Eventually) -> None:
+    """Nodes die, one joins, the master dies: every job is answered rightly, one token stays."""
+    stage.up(_plan("A", 1, 1, 3))
+    server = stage.multiserver("multiserver1")
+    stage.check(stage.submit(server, CHAIN, 6), CHAIN)
+    stage.check(stage.submit(server, TURNED, 6), TURNED)
+    assert {load.node for load in stage.token("ring1").loads} == set(stage.token("ring1").members)
+
+    jobs = stage.submit(server, CHAIN, 40)
+    stage.signal(stage.others("ring1")[0], signal.SIGKILL)
+    began = time.monotonic()
+    stage.check(jobs, CHAIN)
+    _within(8, began)
+    eventually(lambda: stage.one_token("ring1", 2), 5)
+
+    properties = {"Farm.System": "A", "Node.Ring": "ring1", "Node.Slots": "1"}
+    joining = Start("ring1-node4", "node", properties)
+    stage.processes[joining.name] = stage.farm.add(joining, stage.properties)
+    stage.farm.wait_ready([stage.processes[joining.name]], 20)
+    eventually(lambda: len(stage.token("ring1").members) == 3, 15)
+    eventually(lambda: stage.one_token("ring1", 3), 5)
+
+    jobs = stage.submit(server, TURNED, 40)
+    stage.signal(stage.master("ring1"), signal.SIGKILL)
+    began = time.monotonic()
+    stage.check(jobs, TURNED)
+    _within(10, began)
+    eventually(lambda: stage.one_token("ring1", 2), 5)
+
+
+def test_system_a_survives_freezing(stage: Stage, eventually: Eventually) -> None:
+    """A node hangs, then the master; both go on later: the work is given again, one token stays."""
+    stage.up(_plan("A", 1, 1, 3))
+    server = stage.multiserver("multiserver1")
+    for frozen in (stage.others("ring1")[0], stage.master("ring1")):
+        jobs = stage.submit(server, CHAIN, 30)
+        stage.signal(frozen, signal.SIGSTOP)
+        began = time.monotonic()
+        stage.check(jobs, CHAIN)
+        _within(10, began)
+        eventually(lambda: stage.one_token("ring1", 2), 8)
+        stage.signal(frozen, signal.SIGCONT)
+        eventually(lambda: stage.one_token("ring1", 3), 20)
+    stage.check(stage.submit(server, CHAIN, 6), CHAIN)
+
+
+def test_a_multiserver_answers_while_it_is_busy(stage: Stage) -> None:
+    """Health within a second with a hundred jobs queued; a full queue refuses at once (F31)."""
+    stage.properties["Multiserver.Queue"] = "150"
+    stage.up(_plan("A", 1, 1, 1))
+    server = stage.multiserver("multiserver1")
+    stage.signal("ring1-node1", signal.SIGSTOP)
+    jobs = stage.submit(server, CHAIN, 150)
+    for _ in range(5):
+        began = time.monotonic()
+        health = server.health()
+        _within(1, began)
+    assert (health.queued + health.running, health.capacity) == (150, 150)
+    (refused,) = stage.submit(server, CHAIN, 1)
+    with pytest.raises(IceFlix.Denied) as denied:
+        refused.result(5)
+    assert denied.value.reason == "SIN_SERVIDORES"
+    server.cancel("job150")
+    with pytest.raises(IceFlix.Denied) as denied:
+        jobs[-1].result(5)
+    assert denied.value.reason == "PLAZO_VENCIDO"
+    stage.signal("ring1-node1", signal.SIGCONT)
+    stage.check(jobs[:-1], CHAIN)
+    missing = server.submitAsync(IceFlix.Job("x", "nowhere.png", [IceFlix.Step("gray", {})], 9.0))
+    with pytest.raises(IceFlix.Denied) as denied:
+        missing.result(10)
+    assert denied.value.reason == "IMAGEN_DESCONOCIDA"
+
+
+def test_system_b_takes_a_picture_from_ring_to_ring(
+    stage: Stage, make_host: HostMaker, signer: Signer, eventually: Eventually
+) -> None:
+    """All pairs of multiserver and ring talk, code comes by token, order is kept (F38-F43)."""
+    administrator = Administrator(signer, {"ring1": "rotate90", "ring2": "crop"})
+    make_host("filteradmin", administrator.build)
+    chain, turned = ("rotate90", "crop:left=0.5", "rotate90"), ("crop:left=0.5", "rotate90")
+    stage.up(_plan("B", 2, 2, 2))
+    servers = [stage.multiserver(f"multiserver{number}") for number in (1, 2)]
+    assert all(list(server.health().rings) == ["ring1", "ring2"] for server in servers)
+    for server in servers:
+        jobs, others = stage.submit(server, chain, 6), stage.submit(server, turned, 6)
+        stage.check(jobs, chain)
+        stage.check(others, turned)
+    eventually(lambda: not list((stage.farm.home / "images/.iceflix/work").glob("*")), 5)
+
+    for ring, name in (("ring1", "rotate90"), ("ring2", "crop")):
+        files = sorted((stage.farm.home / "nodes").glob(f"{ring}-*/{name}.py"))
+        assert [file.read_bytes() for file in files] == [files[0].read_bytes()] * 2
+        assert stage.token(ring).filter[0].sha256 == library_sha256(name)
+
+    stage.signal("multiserver1", signal.SIGKILL)
+    jobs = stage.submit(servers[1], chain, 20)
+    stage.signal(stage.others("ring1")[0], signal.SIGKILL)
+    stage.signal(stage.master("ring2"), signal.SIGKILL)
+    began = time.monotonic()
+    stage.check(jobs, chain)
+    _within(12, began)
+    eventually(lambda: stage.one_token("ring1", 1) and stage.one_token("ring2", 1), 5)
+
+    administrator.assignment["ring2"] = "invert"
+    eventually(lambda: stage.token("ring2").filter[0].name == "invert", 5)
+    stage.check(stage.submit(servers[1], ("invert", "rotate90"), 3), ("invert", "rotate90"))
