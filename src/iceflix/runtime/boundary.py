@@ -13,8 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
-import structlog
-
 from iceflix.contract import Ice, IceFlix
 from iceflix.runtime.errors import (
     Denial,
@@ -25,9 +23,9 @@ from iceflix.runtime.errors import (
     UnknownMedia,
 )
 from iceflix.runtime.log import get_logger
+from iceflix.runtime.request import REQUEST, Request
 from iceflix.runtime.scheduler import Scheduler
 
-CORRELATION = "correlation"
 _log = get_logger(__name__)
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -66,36 +64,22 @@ def _outward(error: Exception, declared: tuple[type[ServiceError], ...]) -> Base
     return Ice.UnknownException(f"internal error, incident {incident}")
 
 
-def _correlation(arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[str, Any]:
-    """The caller's correlation id or a new one, and the call's Current if it came by wire."""
-    current = named.get("current", arguments[-1] if arguments else None)
-    if current is None or not hasattr(current, "ctx"):
-        return secrets.token_hex(4), None
-    given = current.ctx.get(CORRELATION, "")
-    usable = 0 < len(given) <= 32 and given.isalnum()
-    return (given if usable else secrets.token_hex(4)), current
-
-
 def operation(*declared: type[ServiceError]) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     """Decorate a servant's method; ``declared`` are the errors that its operation declares."""
 
     def decorate(method: Callable[_P, _R]) -> Callable[_P, _R]:
+        name = method.__name__
+
         @functools.wraps(method)
         def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            correlation, current = _correlation(args, kwargs)
-            onward = current.adapter.getCommunicator().getImplicitContext() if current else None
-            if onward is not None:
-                onward.put(CORRELATION, correlation)
-            with structlog.contextvars.bound_contextvars(
-                correlation=correlation, operation=method.__name__
-            ):
-                try:
-                    return method(*args, **kwargs)
-                except Exception as error:  # noqa: BLE001  pylint: disable=broad-exception-caught
-                    raise _outward(error, declared) from None
-                finally:
-                    if onward is not None:
-                        onward.setContext({})
+            current = args[-1] if args else kwargs.get("current")  # Ice gives it last
+            before = REQUEST.set(Request(name, current))
+            try:
+                return method(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001  pylint: disable=broad-exception-caught
+                raise _outward(error, declared) from None
+            finally:
+                REQUEST.reset(before)
 
         return guarded
 

@@ -11,6 +11,7 @@ from iceflix.runtime.channels import PrxT
 from iceflix.runtime.errors import NotAvailable
 from iceflix.runtime.failover import Ask, Race
 from iceflix.runtime.membership import Rumour
+from iceflix.runtime.request import onward
 
 T = TypeVar("T")
 
@@ -104,6 +105,6 @@ def _start(
         ended(None if error else future.result(), error)
 
     try:
-        question.call(known.proxy).add_done_callback(done)
+        question.call(onward(known.proxy)).add_done_callback(done)
     except Ice.LocalException as error:
         ended(None, error)

@@ -17,7 +17,6 @@ _PORT = re.compile(r"-p\s+(\d+)")
 DEFAULTS = {
     "Ice.Default.Host": "127.0.0.1",
     "Ice.Default.InvocationTimeout": "10000",
-    "Ice.ImplicitContext": "PerThread",
     "Ice.Override.ConnectTimeout": "2000",
     "Ice.RetryIntervals": "0",
     "Ice.ThreadPool.Client.Size": "2",

@@ -15,6 +15,8 @@ from typing import Any
 
 import structlog
 
+from iceflix.runtime.request import add_request
+
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 LEVELS["error"] = logging.ERROR
 _FILE_BYTES = 10_000_000
@@ -49,7 +51,7 @@ def _shared_processors(service: str) -> list[Any]:
 
     return [
         add_service,
-        structlog.contextvars.merge_contextvars,
+        add_request,
         structlog.stdlib.add_log_level,
         structlog.stdlib.PositionalArgumentsFormatter(),
         _stamp,
@@ -93,7 +95,6 @@ def configure(level: str, file: Path | None, service: str) -> None:
     root.setLevel(LEVELS[level])
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.raiseExceptions = False  # a full disk must not flood the terminal
-    structlog.contextvars.clear_contextvars()
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

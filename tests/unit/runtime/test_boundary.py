@@ -5,6 +5,7 @@ import pytest
 from iceflix.contract import Ice, IceFlix
 from iceflix.runtime.boundary import caller_address, event, operation, refuse_after, refuse_now
 from iceflix.runtime.errors import InvalidRequest, NotAuthorized, NotAvailable, UnknownMedia
+from iceflix.runtime.request import CORRELATION, REQUEST
 
 
 class Servant:
@@ -86,3 +87,31 @@ def test_a_call_without_connection_has_no_address() -> None:
     """A call without connection has no address."""
     with pytest.raises(InvalidRequest):
         caller_address(None)
+
+
+class Called:  # pylint: disable=too-few-public-methods
+    """What Ice gives a servant, as far as it matters here."""
+
+    def __init__(self, correlation: str) -> None:
+        self.ctx = {CORRELATION: correlation}
+
+
+class Telling:  # pylint: disable=too-few-public-methods
+    """Tells which request it is answering."""
+
+    @operation()
+    def call(self, _current: object = None) -> tuple[str, str]:
+        """Tell the operation and the correlation id."""
+        request = REQUEST.get()
+        assert request is not None
+        return request.operation, request.correlation
+
+
+def test_a_request_keeps_the_callers_id() -> None:
+    """The correlation id goes through, unless it is something else."""
+    assert Telling().call(Called("abc123")) == ("call", "abc123")
+    for unusable in ("", "x" * 33, "new\nline", "a b"):
+        name, correlation = Telling().call(Called(unusable))
+        assert name == "call"
+        assert len(correlation) == 8
+    assert REQUEST.get() is None

@@ -20,10 +20,10 @@ from iceflix.farm.central.errand import (
 )
 from iceflix.farm.central.rotation import Rotation
 from iceflix.farm.discovery import MULTISERVER
-from iceflix.runtime.boundary import CORRELATION
 from iceflix.runtime.calls import Known
 from iceflix.runtime.directory import Directory
 from iceflix.runtime.log import get_logger
+from iceflix.runtime.request import CORRELATION
 from iceflix.runtime.scheduler import Handle
 
 _LATER_MILLIS = 1000  # what an answer may take beyond the deadline that it was given

@@ -10,12 +10,12 @@ from iceflix.farm.discovery import CENTRAL
 from iceflix.farm.gateway.desk import Done
 from iceflix.farm.model import Job, JobResult
 from iceflix.farm.wire import from_slice, to_slice
-from iceflix.runtime.boundary import CORRELATION
 from iceflix.runtime.calls import Known, Question, Reports, run
 from iceflix.runtime.channels import AUTHENTICATOR
 from iceflix.runtime.directory import Directory
 from iceflix.runtime.errors import Denial, NotAvailable
 from iceflix.runtime.log import get_logger
+from iceflix.runtime.request import CORRELATION
 
 # An Authenticator holds back the refusal of somebody who guesses, for five seconds at most: such
 # silence must not make it look dead, or a guesser could lock everybody out.
