@@ -308,6 +308,7 @@ class Jobs:
         return self._refuse(entry, completion.reason or FILTER_FAILED, completion.detail)
 
     def _renew(self, report: RingReport, now: float) -> None:
+        there = {load.node for load in report.nodes} - set(report.failed_nodes)
         for task in report.running:
             entry = self._jobs.get(task.rsplit("/", 2)[0])
             attempt = entry.attempts.get(task) if entry else None
@@ -315,7 +316,7 @@ class Jobs:
                 continue
             if entry.lease is not None and entry.lease.task == task:
                 entry.lease.renewed = now
-            elif entry.lease is None and attempt.node not in report.failed_nodes:
+            elif entry.lease is None and attempt.node in there:
                 entry.lease = _Lease(task, attempt, now)  # it was not lost after all
 
     def _assign(self, report: RingReport, now: float) -> tuple[list[Task], list[Effect]]:

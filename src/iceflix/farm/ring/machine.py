@@ -366,7 +366,7 @@ class Member:
         self._hand.passed_at = now
         self._hand.turn = False
         if to is None:  # a ring of one: the token is round at once
-            token = replace(token, passes=token.passes + 1)
+            token = replace(token, passes=token.passes + 1, running=())
             self._sight.note(token, now)
             return self._arrive(token, now)
         running = () if self.is_master else token.running
