@@ -1,6 +1,10 @@
 """Rings of real processes that are killed, frozen and joined (F24-F44)."""
 
+import json
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +15,7 @@ from iceflix.contract import IceFlix
 from iceflix.farm.filters.signing import Signer
 from iceflix.farm.launch import Plan, Start
 from tests.conftest import Broker, Eventually, HostMaker
-from tests.integration.farm_stage import Administrator, Stage, library_sha256
+from tests.integration.ring_stage import Administrator, Stage, library_sha256
 
 pytestmark = [pytest.mark.slow, pytest.mark.serial]
 CHAIN = ("rotate90", "crop:left=0.5", "invert")
@@ -37,6 +41,30 @@ def _plan(system: str, multiservers: int, rings: int, nodes: int) -> Plan:
 
 def _within(seconds: float, began: float) -> None:
     assert time.monotonic() - began < seconds
+
+
+def _command(stage: Stage, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "iceflix.cli", "farm", *words],
+        env={**os.environ, "ICEFLIX_HOME": str(stage.farm.home)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def _look(stage: Stage) -> None:
+    """``iceflix farm status`` shows what there is; ``up`` refuses to start a second farm."""
+    shown = json.loads(_command(stage, "status", "--json").stdout)
+    (ring,) = shown["rings"]
+    assert (ring["ring"], ring["epoch"]) == ("ring1", stage.token("ring1").epoch)
+    assert [node["slots"] for node in ring["nodes"]] == [1]
+    assert shown["multiservers"][0]["capacity"] == 150
+    text = _command(stage, "status").stdout
+    assert "multiserver ring1: 0 waiting, 0 under way, of 150; rings: ring1" in text
+    again = _command(stage, "up")
+    assert (again.returncode, "a farm runs here already" in again.stderr) == (1, True)
 
 
 def test_system_a_survives_kill(stage: Stage, eventually: Eventually) -> None:
@@ -107,10 +135,15 @@ def test_a_multiserver_answers_while_it_is_busy(stage: Stage) -> None:
     assert denied.value.reason == "PLAZO_VENCIDO"
     stage.signal("ring1-node1", signal.SIGCONT)
     stage.check(jobs[:-1], CHAIN)
+    _look(stage)
     missing = server.submitAsync(IceFlix.Job("x", "nowhere.png", [IceFlix.Step("gray", {})], 9.0))
     with pytest.raises(IceFlix.Denied) as denied:
         missing.result(10)
     assert denied.value.reason == "IMAGEN_DESCONOCIDA"
+    down = _command(stage, "down")
+    assert (down.returncode, down.stdout) == (0, "2 processes stopped.\n")
+    assert not any(process.alive for process in stage.processes.values())
+    assert _command(stage, "down").returncode == 1
 
 
 def test_system_b_takes_a_picture_from_ring_to_ring(

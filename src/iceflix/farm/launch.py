@@ -194,6 +194,7 @@ class Farm:
         for process in running:
             process.signal(signal.SIGKILL)
         _wait(lambda: not any(process.alive for process in running), 1.0)
+        _reap()
         self._state.unlink(missing_ok=True)
         return len(running)
 
@@ -238,6 +239,9 @@ _adopted: list[subprocess.Popen[bytes]] = []
 def _wait(predicate: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not predicate() and time.monotonic() < deadline:
-        for process in _adopted:
-            process.poll()
         time.sleep(_POLL_SECONDS)
+
+
+def _reap() -> None:
+    """Take note of the children that have ended."""
+    _adopted[:] = [process for process in _adopted if process.poll() is None]

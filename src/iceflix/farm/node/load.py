@@ -29,13 +29,15 @@ class LoadMeter:
     many tasks the node has is told apart.
     """
 
-    # pylint: disable=too-few-public-methods  # it measures one thing
-
     def __init__(self) -> None:
-        self.processors = sorted(os.sched_getaffinity(0))
         self._last = _Last()
         self._own = psutil.Process()
         self._sample(working=False)
+
+    @property
+    def processors(self) -> list[int]:
+        """The processors that this process may run on."""
+        return sorted(os.sched_getaffinity(0))
 
     def free(self, *, working: bool) -> tuple[float, int]:
         """Processors' worth free since the last call, and available bytes.

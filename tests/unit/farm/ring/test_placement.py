@@ -4,6 +4,7 @@ from collections import Counter
 
 from iceflix.farm.model import NodeLoad
 from iceflix.farm.ring.placement import Seat, place, seats
+from tests.unit.farm.ring.simulator import World
 
 
 def _spread(loads: list[NodeLoad], tasks: int, held: int = 3) -> Counter[str]:
@@ -66,3 +67,20 @@ def test_waiting_for_the_best_is_better_than_the_worst() -> None:
     assert fast.full
     assert place([fast, slow], 0.05) is None
     assert place([], 0.05) is None
+
+
+def test_in_a_ring_the_loaded_node_gets_less_than_a_tenth() -> None:
+    """In a ring the loaded node gets less than a tenth."""
+    world = World(3)
+    world.serve("m")
+    for name in "ABC":
+        world.join(name)
+    world.nodes["A"].member.bench.measured(NodeLoad("A", cpu_free=0.0))
+    world.run(6)
+    for number in range(100):
+        world.submit("m", f"j{number}", ["gray"])
+        world.run(0.005)
+    world.run(5)
+    started = Counter(node for _, node, _ in world.records.started)
+    assert sum(started.values()) == 100
+    assert started["A"] < 10
