@@ -5,8 +5,10 @@ import hashlib
 import os
 import queue
 import signal
+import threading
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
@@ -168,8 +170,9 @@ def test_requests_that_make_no_sense(workshop: Workshop) -> None:
     forged = CodeStep("mine", {}, MINE, "0" * 64)
     result = do(workshop, work_of("cat.png", (forged,)))
     assert (result.good, result.reason) == (False, "FALLO_DE_FILTRO")
-    same = do(workshop, work_of("cat.png", shipped("gray"), "cat.png"))
-    assert (same.good, same.reason) == (False, "PETICION_INVALIDA")
+    for target in ("cat.png", "./cat.png", "CAT.png"):
+        same = do(workshop, work_of("cat.png", shipped("gray"), target))
+        assert (same.good, same.reason) == (False, "PETICION_INVALIDA")
     nowhere = do(workshop, work_of("cat.png", shipped("gray"), "../out.png"))
     assert (nowhere.good, nowhere.reason) == (False, "PETICION_INVALIDA")
 
@@ -232,6 +235,33 @@ def test_stopping_ends_every_process_and_every_task(share: Path) -> None:
     late = do(workshop, Work("late/0/1", "cat.png", "out.png", shipped("gray")))
     assert not late.good
     assert "the task was cancelled" in late.detail
+
+
+class Hanging(FolderStore):
+    """A share that does not answer while a file is read, as a server that is stopped."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.released = threading.Event()
+
+    def _read(self, path: PurePosixPath, size: int) -> bytes:
+        assert self.released.wait(60)
+        return super()._read(path, size)
+
+
+def test_a_share_that_hangs_does_not_hang_the_caller(share: Path) -> None:
+    """The task ends at the limit for the store; the share may come back later."""
+    store = Hanging(str(share))
+    workshop = Workshop(store, replace(LIMITS, store_seconds=0.2), 1)
+    try:
+        result = do(workshop, work_of("cat.png", shipped("gray")), 20)
+        assert (result.good, result.reason) == (False, "FALLO_DE_FILTRO")
+        assert "did not answer within 0.2 s" in result.detail
+        store.released.set()
+        wait_until(lambda: do(workshop, work_of("cat.png", shipped("gray")), 20).good)
+    finally:
+        store.released.set()
+        workshop.stop()
 
 
 def test_a_callback_that_raises_harms_nobody(workshop: Workshop) -> None:

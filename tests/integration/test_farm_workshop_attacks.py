@@ -278,9 +278,12 @@ def test_an_ordinary_user_can_do_it(tmp_path: Path) -> None:
     """The whole workshop as nobody, if nobody may read the project at all."""
     share = tmp_path / "share"
     put_image(share)
-    for place in (tmp_path, share, *tmp_path.parents):
-        if place.is_relative_to("/tmp/pytest-of-root"):
+    if any(place.stat().st_mode & 0o005 != 0o005 for place in (ROOT, *ROOT.parents)):
+        pytest.skip("nobody may not read this project")
+    for place in (tmp_path, *tmp_path.parents):
+        if place.name.startswith("pytest"):
             place.chmod(0o755)
+    tmp_path.chmod(0o755)
     shutil.chown(share, 65534)
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(share), "go"],

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TypeVar, cast
 
 from iceflix.contract.reasons import FILTER_FAILED, INVALID_REQUEST, UNKNOWN_IMAGE
@@ -171,7 +172,7 @@ class Workshop:
         work = task.work
         steps = tuple(checked_step(step) for step in work.steps)
         target = work.target or intermediate_path(work.task, SUFFIX)
-        if target == work.source:
+        if _plain(target) == _plain(work.source):
             raise Failure(INVALID_REQUEST, f"the result would replace its source, {work.source}")
         data = self._source(work)
         with self._slots:
@@ -262,3 +263,8 @@ def checked_step(step: CodeStep) -> Step:
     except InvalidRequest as error:
         raise Failure(INVALID_REQUEST, str(error)) from error
     return Step(step.name, values, step.code, step.sha256)
+
+
+def _plain(path: str) -> str:
+    """A path for comparison; shares may not tell small letters from capital ones."""
+    return str(PurePosixPath(path)).casefold()
