@@ -59,6 +59,17 @@ def workshop_fixture(workshops: dict[str, Workshop], request: pytest.FixtureRequ
     return workshops[request.param]
 
 
+def answering(text: str) -> bytes:
+    """A filter that answers in the worker's place, on whatever descriptor that may be."""
+    return code(
+        "import os\n"
+        "for number in range(3, 64):\n"
+        f"    try: os.write(number, b'{text}')\n"
+        "    except OSError: pass\n"
+        "return image"
+    )
+
+
 # name -> code, what the reason says
 ATTACKS = {
     "raises": (code("raise ValueError('no \\x1b[31mluck')"), "raised ValueError in line 5: no"),
@@ -118,26 +129,19 @@ ATTACKS = {
     "returns_a_line": (code("return image[0, :3]"), "returned an array of shape"),
     "returns_emptiness": (code("return image[:0]"), "a picture without pixels"),
     "has_no_apply": (code("return image", "def x(): pass") + b"del apply\n", "raised KeyError"),
-    "answers_falsely": (
-        code(
-            "import socket, os\n"
-            "for number in range(3, 64):\n"
-            "    try: os.write(number, b'{\"size\": 10000000000}')\n"
-            "    except OSError: pass\n"
-            "return image"
-        ),
-        "makes no sense|falsely",
-    ),
-    "answers_rubbish": (
-        code(
-            "import os\n"
-            "for number in range(3, 64):\n"
-            "    try: os.write(number, b'\\xff[[[')\n"
-            "    except OSError: pass\n"
-            "return image"
-        ),
-        "makes no sense|was killed",
-    ),
+    **{
+        f"answers_{name}": (answering(text), "sense|falsely|was killed|shape")
+        for name, text in {
+            "falsely": '{"size": 10000000000}',
+            "infinitely": '{"stage": 1e999}',
+            "with_infinity": '{"size": Infinity}',
+            "deeply": "[" * 60_000,
+            "rubbish": "\\xff[[[",
+            "with_a_list": "[1]",
+            "with_odd_pixels": '{"size": 12, "shape": [2, 2, 3], "dtype": ["uint8"]}',
+            "with_other_pixels": '{"size": 12, "shape": [2000, 2000], "dtype": "uint8"}',
+        }.items()
+    },
     "stages_forever": (
         code(
             "import os\n"

@@ -144,6 +144,7 @@ class Publisher:
         files that cannot be filters with the reason. Raises OSError.
         """
         adopted, refused = [], {}
+        self._folder.mkdir(parents=True, exist_ok=True)
         with exclusive_lock(self._folder / LIST):
             there = read_list(self._folder)
             gone = [name for name in there if not (self._folder / f"{name}.py").is_file()]

@@ -65,13 +65,13 @@ class Header:
 
 def pixels_of(shape: object, dtype: object) -> Pixels:
     """Check a description that came from elsewhere. Raises BadContainer."""
-    if not isinstance(shape, list | tuple) or dtype not in _DEPTHS:
+    if not isinstance(shape, list | tuple) or not isinstance(dtype, str) or dtype not in _DEPTHS:
         raise BadContainer("its pixels are of no known kind")
     if not all(isinstance(number, int) and number > 0 for number in shape):
         raise BadContainer("its size makes no sense")
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (3, 4)):
         raise BadContainer("its channels make no sense")
-    return Pixels(tuple(shape), str(dtype))
+    return Pixels(tuple(shape), dtype)
 
 
 def is_container(data: bytes | bytearray | memoryview) -> bool:

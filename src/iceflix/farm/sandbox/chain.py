@@ -98,14 +98,17 @@ class _Segment:
         """Hand over bare pixels, and take no more than pixels back."""
         try:
             header = unpack(data)
-            given = header.pixels
-            size = worker.put(memoryview(data)[header.offset : header.offset + given.size])
-            call = Call("pixels", self._wanted(), "pixels", size, given.shape, given.dtype)
-            answer = worker.run(call)
-            pixels = worker.take(answer)
-            return _described(answer, header) + pixels
         except BadContainer as error:
             raise ChainFailed(f"the intermediate image cannot be used: {error}", True) from error
+        given = header.pixels
+        size = worker.put(memoryview(data)[header.offset : header.offset + given.size])
+        call = Call("pixels", self._wanted(), "pixels", size, given.shape, given.dtype)
+        answer = worker.run(call)
+        try:
+            return _described(answer, header) + worker.take(answer)
+        except BadContainer as error:
+            stage = len(self.steps)
+            raise WorkerFailed("filter", f"answered falsely: {error}", stage, lost=True) from error
 
     def _wanted(self) -> list[tuple[str, Mapping[str, object]]]:
         return [(step.sha256, step.values) for step in self.steps]
@@ -130,5 +133,5 @@ def _described(answer: Answer, header: Header) -> bytes:
     """The header of what a foreign worker made. Raises BadContainer if its description is false."""
     pixels = pixels_of(answer.shape, answer.dtype)
     if pixels.size != answer.size:
-        raise BadContainer("a filter described its result falsely")
+        raise BadContainer("its size is not that of its shape")
     return Header(pixels, header.origin).pack()

@@ -22,6 +22,8 @@ START_SECONDS = 30.0
 MAX_MESSAGE = 128 * 1024
 _MAX_TEXT = 600
 _KEPT_PAGES = 128 * 1024 * 1024  # what the arena may hold on to between two calls
+# What reading an answer can raise that was made to confuse us
+_NONSENSE = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
 _SEALS = fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 
 
@@ -129,7 +131,7 @@ class Worker:
             answer = Answer(
                 int(reply["size"]), tuple(reply.get("shape", ())), reply.get("dtype", "")
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except _NONSENSE as error:
             raise self._lost("filter", "sent an answer that makes no sense", 0) from error
         if not 0 < answer.size <= len(self.arena):
             raise self._lost("filter", "sent an answer that makes no sense", 0)
@@ -178,7 +180,7 @@ class Worker:
                 progress(stage)
         except TimeoutError:
             raise self._lost("limit", f"took longer than {seconds:g} s", stage) from None
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, *_NONSENSE):
             raise self._lost("died", self._epitaph(), stage) from None
         if "error" in reply:
             raise WorkerFailed(str(reply["error"]), _plain(reply.get("text")), stage)

@@ -76,6 +76,7 @@ def test_any_bytes_are_read_or_refused(tail: bytes) -> None:
         (["1", 1], "uint8"),
         ([1, 1], "float64"),
         ([1, 1], None),
+        ([1, 1], ["uint8"]),
     ],
 )
 def test_descriptions_that_make_no_sense(shape: object, dtype: object) -> None:
