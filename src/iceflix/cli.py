@@ -37,6 +37,7 @@ COMMANDS = {
     "doctor": Entry("iceflix.ops.commands", "doctor", "Say what is wrong and how to mend it."),
     "users": Entry("iceflix.auth.commands", "users", "Administer who may sign in.", "auth"),
     "media": Entry("iceflix.streaming.commands", "media", "Administer the videos.", "streaming"),
+    "farm": Entry("iceflix.farm.commands", "farm", "Run the image-filter farm here.", "farm"),
     "client": Entry("iceflix.ops.commands", "client", "Open the client in this terminal."),
     "search": Entry("iceflix.client.commands", "COMMANDS", "Find titles by name or tags."),
     "show": Entry("iceflix.client.commands", "COMMANDS", "Show a title."),
@@ -45,6 +46,8 @@ COMMANDS = {
     "untag": Entry("iceflix.client.commands", "COMMANDS", "Remove tags from a title."),
     "play": Entry("iceflix.client.commands", "COMMANDS", "Play a title."),
     "record": Entry("iceflix.client.commands", "COMMANDS", "Record a title into a file."),
+    "filter": Entry("iceflix.farm.client.commands", "filter_images", "Filter images on the farm."),
+    "clock": Entry("iceflix.farm.clock.commands", "clock", "Show how wrong the clocks are."),
     "completion": Entry("iceflix.client.commands", "COMMANDS", "Make a shell complete."),
 }
 

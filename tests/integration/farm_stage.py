@@ -1,193 +1,129 @@
-"""A farm of real processes for the tests: broker, multiservers, nodes, and filters to run.
+"""A gateway process between a fake Authenticator and a fake central."""
 
-The filter administrator is played by the test, with the real signer: what is tested here is the
-ring. Images are small, filters are the shipped ones.
-"""
-
-# pylint: disable=no-member  # the functions of cv2 live in its binary
-
+import contextlib
 import hashlib
-import importlib
 import os
 import signal
-from collections.abc import Sequence
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import cv2
-import numpy as np
 
 from iceflix.contract import Ice, IceFlix
-from iceflix.farm.discovery import FILTERADMIN, farm_channel
-from iceflix.farm.filters import library
-from iceflix.farm.filters.catalogue import Publisher
-from iceflix.farm.filters.parse import Step, parse_filters
-from iceflix.farm.filters.signing import Signer
-from iceflix.farm.filters.spec import read_spec
-from iceflix.farm.launch import Farm, Plan, Running
-from iceflix.farm.model import Token
-from iceflix.farm.wire import from_slice
-from iceflix.runtime.host import Host
-from tests.conftest import Broker, wait_until
+from iceflix.farm.gateway.naming import ADDRESS
+from iceflix.farm.gateway.orb import Address
+from iceflix.ops.facts import read_all
+from tests.conftest import ROOT, Broker, wait_until
+from tests.integration.farm_fakes import (
+    FakeAuthenticator,
+    FakeCentral,
+    farm_topic,
+    serve,
+    streaming_topic,
+)
 
-IMAGES = 6
-
-
-class Administrator(IceFlix.FilterAdmin):
-    """Assigns shipped filters to rings."""
-
-    # pylint: disable=invalid-name  # the Slice contract fixes the names
-
-    def __init__(self, signer: Signer, rings: dict[str, str]) -> None:
-        self._signer = signer
-        self.assignment = rings
-
-    def assigned(
-        self, ring: str, have: str, _current: Ice.Current | None = None
-    ) -> list[IceFlix.FilterCode]:
-        """Tell a ring's master what to run."""
-        name = self.assignment.get(ring)
-        if name is None or have == library_sha256(name):
-            return []
-        code = library.code(name)
-        signature = self._signer.sign(name, code)
-        return [IceFlix.FilterCode(name, library_sha256(name), code, signature)]
-
-    def publicKey(self, _current: Ice.Current | None = None) -> bytes:
-        """The key that the nodes check against."""
-        return self._signer.public
-
-    def build(self, host: Host) -> None:
-        """Announce it."""
-        proxy = host.publish(self)
-        host.listen(farm_channel((FILTERADMIN,)))
-        host.announce(FILTERADMIN, proxy, farm_channel(()))
+USER = "ana@example.org"
+HASH = hashlib.sha256(b"secret").hexdigest()
+DEADLINE = 3.0
 
 
-def library_sha256(name: str) -> str:
-    """The digest of a shipped filter."""
-    return hashlib.sha256(library.code(name)).hexdigest()
-
-
+@dataclass
 class Stage:
-    """A farm and a client of its multiservers."""
+    """A gateway process and its fake peers."""
 
-    def __init__(self, home: Path, broker: Broker, signer: Signer) -> None:
-        self.farm = Farm(home)
-        self.processes: dict[str, Running] = {}
-        self.ice = Ice.initialize(["--Ice.ThreadPool.Client.Size=4", "--Ice.RetryIntervals=-1"])
-        self.properties = {"IceStorm.TopicManager.Proxy": broker.proxy}
-        self._signer = signer
-        self._jobs = 0
+    home: Path
+    broker: Broker
+    ice: Ice.Communicator
+    auth: FakeAuthenticator = field(default_factory=lambda: FakeAuthenticator(USER, HASH))
+    central: FakeCentral = field(default_factory=FakeCentral)
+    process: "subprocess.Popen[bytes] | None" = None
+    stopping: threading.Event = field(default_factory=threading.Event)
 
-    def up(self, plan: Plan) -> None:
-        """Write images and filters, start the processes, wait for the rings."""
-        home = self.farm.home
-        (home / "images").mkdir(parents=True)
-        for number in range(IMAGES):
-            noise = np.random.default_rng(number).integers(0, 255, (40, 60, 3), dtype=np.uint8)
-            cv2.imwrite(str(home / "images" / f"p{number}.png"), noise)
-        if plan.system == "A":
-            Publisher(home / "filters", self._signer).seed()
-            (home / "filters.pub").write_text(self._signer.public.hex())
-        started = self.farm.start(plan, self.properties)
-        self.processes = {process.name: process for process in started}
-        self.farm.wait_ready(started, 30)
-        for number in range(1, plan.multiservers + 1):
-            count = 1 if plan.system == "A" else plan.rings
-            proxy = self.multiserver(f"multiserver{number}")
-            wait_until(lambda p=proxy, c=count: len(p.health().rings) == c, 20, "rings")  # type: ignore[misc]
-        for ring in range(1, plan.rings + 1):
-            wait_until(lambda r=f"ring{ring}": len(self.token(r).members) == plan.nodes, 20)  # type: ignore[misc]
+    def announce(self) -> None:
+        """Say who is there, again and again."""
+        auth = IceFlix.AuthenticatorPrx.uncheckedCast(serve(self.ice, self.auth))
+        central = IceFlix.CentralPrx.uncheckedCast(serve(self.ice, self.central))
+        streaming = streaming_topic(self.broker)
+        farm = farm_topic(self.broker)
+        while not self.stopping.wait(0.1):
+            with contextlib.suppress(Ice.LocalException):
+                streaming.authenticationService(auth, "fake")
+                farm.centralService(central, "fake")
 
-    def close(self) -> None:
-        """Stop everything."""
-        self.farm.stop()
-        self.ice.destroy()
+    def start(self, *properties: str) -> None:
+        """Start the gateway and wait until it is bound and knows its peers."""
+        command = [sys.executable, "-P", "-m", "iceflix.ops.serve", "gateway"]
+        command += [f"--IceStorm.TopicManager.Proxy={self.broker.proxy}"]
+        command += [f"--Gateway.DeadlineSeconds={DEADLINE}", "--Gateway.Naming=127.0.0.1:0"]
+        command += ["--Gateway.IdleSeconds=4"]
+        environment = os.environ | {"ICEFLIX_HOME": str(self.home)}
+        self.process = subprocess.Popen(  # pylint: disable=consider-using-with  # see stop
+            [*command, *properties], env=environment, cwd=ROOT, stderr=subprocess.DEVNULL
+        )
+        wait_until(lambda: self._ready, 20, "the gateway is ready")
 
-    def ready(self, name: str) -> str:
-        """A process's proxy."""
-        pid = self.processes[name].pid
-        return next(each.proxy for each in self.farm.ready() if each.pid == pid)
+    @property
+    def _ready(self) -> bool:
+        assert self.process is not None and self.process.poll() is None, "the gateway has ended"
+        with contextlib.suppress(Ice.LocalException):
+            status = self._operations().status()
+            kinds = {known.kind for known in status.known}
+            return {"authenticator", "central"} <= kinds and "bound" in status.details["naming"]
+        return False
 
-    def multiserver(self, name: str) -> IceFlix.MultiserverPrx:
-        """A multiserver's proxy."""
-        proxy = self.ice.stringToProxy(self.ready(name))
-        assert proxy is not None
-        return IceFlix.MultiserverPrx.uncheckedCast(proxy).ice_invocationTimeout(30_000)
-
-    def tokens(self, ring: str) -> dict[str, Token]:
-        """What each live node of a ring saw last, by the process's name."""
-        seen = {}
-        for name, process in self.processes.items():
-            if name.startswith(f"{ring}-") and process.alive:
-                proxy = self.ice.stringToProxy(self.ready(name))
+    def _proxy(self) -> Ice.ObjectPrx:
+        assert self.process is not None
+        for entry in read_all(self.home):
+            if entry.pid == self.process.pid:
+                proxy = self.ice.stringToProxy(entry.proxy)
                 assert proxy is not None
-                node = IceFlix.RingPrx.uncheckedCast(proxy.ice_invocationTimeout(500))
-                try:
-                    seen[name] = from_slice(Token, node.lastSeen())
-                except Ice.InvocationTimeoutException:
-                    continue
-        return seen
+                return proxy.ice_invocationTimeout(10000)
+        raise Ice.NoEndpointException()
 
-    def token(self, ring: str) -> Token:
-        """The newest of them."""
-        seen = self.tokens(ring).values()
-        return max(seen, key=lambda token: (token.key, token.passes))
+    def _operations(self) -> IceFlix.OperationsPrx:
+        return IceFlix.OperationsPrx.uncheckedCast(self._proxy().ice_facet("operations"))
 
-    def one_token(self, ring: str, members: int) -> bool:
-        """Whether all live nodes see one and the same token go round among so many members."""
-        seen = list(self.tokens(ring).values())
-        keys = {(token.key, token.master, token.members) for token in seen}
-        return len(seen) == members and len(keys) == 1 and len(seen[0].members) == members
+    @property
+    def gateway(self) -> IceFlix.GatewayPrx:
+        """The Ice door."""
+        return IceFlix.GatewayPrx.uncheckedCast(self._proxy())
 
-    def master(self, ring: str) -> str:
-        """The name of the master's process."""
-        pids = {each.pid: each.id for each in self.farm.ready()}
-        wanted = self.token(ring).master
-        return next(n for n, process in self.processes.items() if pids.get(process.pid) == wanted)
+    @property
+    def naming(self) -> Address:
+        """Where the naming service is."""
+        return Address.parse((self.home / "naming" / ADDRESS).read_text().strip(), "x")
 
-    def others(self, ring: str) -> list[str]:
-        """The names of the other nodes' processes."""
-        master = self.master(ring)
-        return [name for name in self.processes if name.startswith(f"{ring}-") and name != master]
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Stop the gateway; returns its exit code."""
+        assert self.process is not None
+        self.process.send_signal(how)
+        return self.process.wait(10)
 
-    def signal(self, name: str, number: signal.Signals) -> None:
-        """Signal one process, not its helpers."""
-        os.kill(self.processes[name].pid, number)
-
-    def submit(
-        self, multiserver: IceFlix.MultiserverPrx, chain: Sequence[str], count: int
-    ) -> "list[Ice.Future[IceFlix.JobResult]]":
-        """Send so many jobs."""
-        futures = []
-        for _ in range(count):
-            self._jobs += 1
-            steps = [IceFlix.Step(s.name, dict(s.parameters)) for s in parse_filters(chain)]
-            image = f"p{self._jobs % IMAGES}.png"
-            job = IceFlix.Job(f"job{self._jobs}", image, steps, 25.0)
-            futures.append(multiserver.submitAsync(job))
-        return futures
-
-    def check(
-        self, futures: "Sequence[Ice.Future[IceFlix.JobResult]]", chain: Sequence[str]
-    ) -> None:
-        """Every job was answered with the pixels that the same filters give here (F35)."""
-        for future in futures:
-            result = future.result(30)
-            images = self.farm.home / "images"
-            expected = cv2.imread(str(images / f"{result.image.split('__')[0]}.png"))
-            made = cv2.imread(str(images / result.image))
-            assert expected is not None and made is not None
-            for step in parse_filters(chain):
-                expected = _reference(step, expected)
-            assert np.array_equal(made, expected)
-            digests = [library_sha256(step.name) for step in parse_filters(chain)]
-            assert list(result.filterSha256) == digests
+    def reset(self) -> None:
+        """Forget what was asked."""
+        self.auth.calls.clear()
+        self.auth.delay_seconds = 0.0
+        self.central.jobs.clear()
+        self.central.answer = FakeCentral().answer
 
 
-def _reference(step: Step, image: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    module = importlib.import_module(f"iceflix.farm.filters.library.{step.name}")
-    values = read_spec(step.name, library.code(step.name)).values(step.parameters)
-    made: np.ndarray[Any, Any] = module.apply(image, **values)
-    return made
+@contextlib.contextmanager
+def staged(broker: Broker, home: Path) -> Iterator[Stage]:
+    """A stage that is ready; it must end in good order."""
+    ice = Ice.initialize(["--Ice.Default.Host=127.0.0.1", "--Ice.ThreadPool.Server.Size=4"])
+    made = Stage(home, broker, ice)
+    thread = threading.Thread(target=made.announce)
+    thread.start()
+    try:
+        made.start()
+        yield made
+        assert made.stop() == 0
+    finally:
+        made.stopping.set()
+        thread.join()
+        if made.process is not None:
+            made.process.kill()
+            made.process.wait()
+        ice.destroy()
