@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.conftest import ROOT
 
 _NOT_OURS = {".git", ".venv", "var", "build", "dist", "__pycache__"}
-_BINARY = {".mp4", ".png", ".jpg", ".gif", ".webp"}
+_BINARY = {".mp4", ".png", ".jpg", ".gif", ".webp", ".mo"}
 
 
 @cache
