@@ -11,7 +11,6 @@ import binascii
 import io
 import struct
 import warnings
-import zlib
 from dataclasses import dataclass
 
 import cv2
@@ -64,9 +63,11 @@ def _decode(data: memoryview, bounds: Bounds) -> tuple[np.ndarray, Origin]:
             profile = header.info.get("icc_profile") or b""
             upright = kind == "TIFF"  # both libraries turn it themselves
             pixels = _pixels(header, data, kind)
+    except (UnusableImage, MemoryError):
+        raise
     except UnidentifiedImageError as error:
         raise UnusableImage("is not an image of a known format") from error
-    except (OSError, ValueError, SyntaxError, struct.error, zlib.error, cv2.error) as error:
+    except Exception as error:  # decoders raise anything for data that are made to confuse them
         raise UnusableImage("is damaged: it cannot be decoded") from error
     if not upright:
         pixels = _turn(pixels, int(exif.get(_ORIENTATION, 1) or 1))

@@ -9,6 +9,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
 from iceflix.farm.images.codec import FORMATS, Bounds, UnusableImage, decode, encode
@@ -169,6 +171,22 @@ def test_damaged_images_are_refused(kind: str) -> None:
     for size in (0, 1, 10, len(whole) // 2, len(whole) * 9 // 10):
         with pytest.raises(UnusableImage, match=r"is not an image|damaged|truncated"):
             decode(whole[:size], BOUNDS)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@given(data=st.data())
+def test_changed_bytes_give_an_image_or_a_reason(kind: str, data: st.DataObject) -> None:
+    """F46."""
+    changed = bytearray(saved(picture().resize((24, 16)), kind))
+    for _ in range(data.draw(st.integers(1, 6))):
+        place = data.draw(st.integers(0, len(changed) - 1))
+        changed[place] = data.draw(st.integers(0, 255))
+    try:
+        pixels, origin = decode(memoryview(changed), BOUNDS)
+    except UnusableImage as error:
+        assert str(error).isprintable()
+    else:
+        assert opened(encode(pixels, origin)).format == origin.format
 
 
 def test_what_is_no_single_image_is_refused() -> None:
