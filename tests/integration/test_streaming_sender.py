@@ -1,6 +1,7 @@
 """Packets on loopback, decoded: what arrives is what the file holds (V44-V46, V51)."""
 
 import contextlib
+import gc
 import importlib
 import os
 import shutil
@@ -399,6 +400,27 @@ def test_what_cannot_be_played_is_refused_in_words(
         assert play(sender, medium(clips.get("plain.mp4")), receiver).wait() == ""
 
 
+def test_nothing_leaks(clips: Clips, sender: GstSender, tmp_path: Path) -> None:
+    """Neither streams that were stopped nor those that never began keep files or threads."""
+    good = medium(clips.get("plain.mp4"))
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(Path(good.path).read_bytes()[:3000] + bytes(50_000))
+    bad = replace(good, path=str(broken), stamp=Stamp.of(broken.stat()))
+    target = Target(HERE, 50_000)
+
+    def use(times: int) -> None:
+        for _ in range(times):
+            sender.start(Order(good, target), End()).stop()
+            with pytest.raises(MediaError):
+                sender.start(Order(bad, target), End())
+        gc.collect()
+
+    use(5)
+    files = _files()
+    use(30)
+    wait_until(lambda: _files() <= files + 10)
+
+
 def test_names_of_any_bytes_play(clips: Clips, sender: GstSender, tmp_path: Path) -> None:
     """Quotes, exclamation marks, and what is no UTF-8."""
     file = tmp_path / os.fsdecode(b'it\'s "a" ! pipeline \xff.mp4')
@@ -434,6 +456,10 @@ def test_closing_the_sender_ends_all(clips: Clips) -> None:
         with pytest.raises(MediaError, match="stopping"):
             play(sender, found, receiver)
     sender.close()
+
+
+def _files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def _threads() -> int:

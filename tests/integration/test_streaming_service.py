@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,7 +17,8 @@ import pytest
 from iceflix.contract import Ice, IceFlix, IceStorm
 from iceflix.runtime.errors import SetupError
 from iceflix.runtime.host import Host
-from iceflix.streaming.service import build
+from iceflix.streaming.orphans import Orphans, topic_name
+from iceflix.streaming.service import build, sweep
 from tests.conftest import Broker, HostMaker, wait_until
 from tests.media.clips import Clips
 from tests.media.foreign import Events, Foreigners, drain, take
@@ -296,6 +298,49 @@ def test_after_the_end_it_plays_again(service: Service, folder: Path, clips: Cli
         refreshed.set()
         keeper.join()
         controller.stop()
+
+
+def test_topics_of_dead_providers_are_swept(service: Service) -> None:
+    """V43: what a killed provider left in the broker's database; nothing else."""
+    dead, other = topic_name(str(uuid.uuid4()), str(uuid.uuid4())), f"Mine-{uuid.uuid4()}"
+    token = service.foreigners.authenticator.issue()
+    controller = service.provider.getStream(service.media, token)
+    assert controller is not None
+    for topic in (dead, other):
+        service.foreigners.topic(topic)
+    sweep(service.host, Orphans(patience_seconds=0))
+    manager = service.foreigners.broker.manager
+    wait_until(lambda: dead not in manager.retrieveAll())
+    assert {other, controller.getSyncTopic()} <= set(manager.retrieveAll())
+    controller.stop()
+    manager.retrieve(other).destroy()
+
+
+def test_a_hung_broker_holds_nobody_up(
+    own_broker: Broker, make_host: HostMaker, folder: Path, ice: Ice.Communicator
+) -> None:
+    """V08: streams begin and end, only the events are missing."""
+    own_broker.start()
+    properties = {"IceStorm.TopicManager.Proxy": own_broker.proxy, "Media.Folder": str(folder)}
+    with Foreigners(ice, own_broker) as foreigners, Receiver() as receiver:
+        host = make_host("streaming", build, properties)
+        found = IceFlix.StreamProviderPrx.checkedCast(ice.stringToProxy(str(host.proxy)))
+        assert found is not None
+        media = hashlib.sha256((folder / "Long.mp4").read_bytes()).hexdigest()
+        wait_until(lambda: found.isAvailable(media))
+        foreigners.accepted(found, media)
+        own_broker.freeze()
+        try:
+            token = foreigners.authenticator.issue()
+            began = time.monotonic()
+            controller = found.ice_invocationTimeout(10_000).getStream(media, token)
+            assert controller is not None
+            controller.getSDP(token, receiver.port)
+            wait_until(lambda: bool(receiver.packets), 2)
+            controller.stop()
+            assert time.monotonic() - began < 5
+        finally:
+            own_broker.thaw()
 
 
 def test_what_is_forgotten_by_the_broker_is_announced_again(

@@ -4,9 +4,10 @@ A file is known by path, size, mtime and inode; a rescan of unchanged files open
 (V42). The cache is a convenience: a damaged one is rebuilt, a failing disk is a log line.
 """
 
+import functools
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +20,30 @@ _log = get_logger(__name__)
 
 
 class Cache:
-    """Entries by path. Thread-safe. ``maker`` is what produced them: others' are not believed."""
+    """Entries by path. Thread-safe. Read from the file when first asked.
 
-    def __init__(self, file: Path, folder: Path, maker: str) -> None:
+    ``maker`` names what recognised the formats: another one's are found out anew, while the
+    digests, which take long, stay.
+    """
+
+    def __init__(self, file: Path, folder: Path, maker: Callable[[], str]) -> None:
         self._file = file
         self._prefix = f"{folder}/"
         self._maker = maker
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._dirty = False
-        self._entries = {
-            path: entry for path, entry in self._load().items() if path.startswith(self._prefix)
-        }
 
     def entries(self) -> dict[str, Entry]:
         """All that is known, by path."""
         with self._lock:
-            return dict(self._entries)
+            known = self._entries.items()
+            return {path: entry for path, entry in known if entry.format or entry.problem}
+
+    def digest(self, path: str, stamp: Stamp) -> str:
+        """The digest of a file as it is now; empty when it is not known."""
+        with self._lock:
+            entry = self._entries.get(path)
+            return entry.digest if entry is not None and entry.stamp == stamp else ""
 
     def put(self, path: str, entry: Entry) -> None:
         """Keep what was found out about a file."""
@@ -60,22 +69,27 @@ class Cache:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with exclusive_lock(self._file):
-                others = self._load()
-                kept = {
+                others = {
                     path: entry
-                    for path, entry in others.items()
+                    for path, entry in self._load().items()
                     if not path.startswith(self._prefix)
                 }
-                atomic_write(self._file, _encode(self._maker, {**kept, **ours}))
+                atomic_write(self._file, _encode(self._maker(), {**others, **ours}))
         except OSError as error:
             _log.warning("cannot keep what was read", file=str(self._file), error=str(error))
+
+    @functools.cached_property
+    def _entries(self) -> dict[str, Entry]:
+        known = self._load().items()
+        return {path: entry for path, entry in known if path.startswith(self._prefix)}
 
     def _load(self) -> dict[str, Entry]:
         try:
             data = json.loads(self._file.read_bytes())
-            if data["layout"] != _LAYOUT or data["maker"] != self._maker:
+            if data["layout"] != _LAYOUT:
                 return {}
-            return {path: _decode(fields) for path, fields in data["files"].items()}
+            ours = data["maker"] == self._maker()
+            return {path: _decode(fields, ours) for path, fields in data["files"].items()}
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -99,7 +113,9 @@ def _encode(maker: str, entries: Mapping[str, Entry]) -> bytes:
     return json.dumps({"layout": _LAYOUT, "maker": maker, "files": files}).encode("ascii") + b"\n"
 
 
-def _decode(fields: list[Any]) -> Entry:
+def _decode(fields: list[Any], with_format: bool) -> Entry:
     size, mtime_ns, inode, digest, form, problem = fields
     stamp = Stamp(int(size), int(mtime_ns), int(inode))
+    if not with_format:
+        return Entry(stamp, str(digest))
     return Entry(stamp, str(digest), Format.from_json(form) if form else None, str(problem))

@@ -62,7 +62,7 @@ def reload(context: click.Context) -> None:
 def list_all(settings: Settings, as_json: bool) -> None:
     """List the videos that are there, as they were last read. Opens none of them."""
     folder = media_folder(settings)
-    cache = Cache(settings.path("Media.CacheFile"), folder, f"GStreamer {gst.version()}")
+    cache = Cache(settings.path("Media.CacheFile"), folder, gst.version)
     found = walk(str(folder)).found
     videos = [
         _Video(path, entry)

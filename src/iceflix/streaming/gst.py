@@ -166,6 +166,7 @@ class Pipeline:
         except _modules()["GLib"].Error as error:
             raise MediaError(f"GStreamer does not accept {launch!r}: {error.message}") from None
         self._bus = self._pipeline.get_bus()
+        self._probes: dict[str, tuple[Any, int]] = {}  # element -> pad and number
         self._element("source").set_property("location", location)
 
     @property
@@ -182,6 +183,10 @@ class Pipeline:
     def close(self) -> None:
         """Stop all threads and free everything. Not to be called from a callback of its own."""
         self._pipeline.set_state(self._gst.State.NULL)
+        # A probe holds its callback, which holds us, who hold the pipeline: nobody would be freed.
+        while self._probes:
+            _, (pad, number) = self._probes.popitem()
+            pad.remove_probe(number)
 
     def messages(self) -> Iterator[Message]:
         """What has been said since the last time."""
@@ -217,9 +222,10 @@ class Pipeline:
         return {name: structure.get_value(name) for name in fields}
 
     def on_output(self, element: str, callback: Callable[[bool], bool]) -> None:
-        """Call back, in a streaming thread, for what leaves this element while True is returned.
+        """Call back, in a streaming thread, for all that leaves this element until ``close``.
 
-        The argument says whether the buffer has a presentation time.
+        The argument says whether the buffer has a presentation time. Once False is returned there
+        are no more calls. Once per element, before ``play``.
         """
         probe_type, answer = self._gst.PadProbeType, self._gst.PadProbeReturn
 
@@ -230,10 +236,14 @@ class Pipeline:
                 packets = info.get_buffer_list()
                 buffer = packets.get(0) if packets.length() else None
             timed = buffer is not None and buffer.pts != self._gst.CLOCK_TIME_NONE
-            return answer.OK if callback(timed) else answer.REMOVE
+            if callback(timed):
+                return answer.OK
+            self._probes.pop(element, None)
+            return answer.REMOVE
 
         pad = self._element(element).get_static_pad("src")
-        pad.add_probe(probe_type.BUFFER | probe_type.BUFFER_LIST, probe)
+        number = pad.add_probe(probe_type.BUFFER | probe_type.BUFFER_LIST, probe)
+        self._probes[element] = (pad, number)
 
     def add_receiver(self, sink: str, address: str, port: int) -> None:
         """Have a multiudpsink send there as well."""

@@ -17,10 +17,11 @@ token counts as valid for that time and no longer: without Authenticators a stre
 from dataclasses import dataclass
 from enum import Enum
 
-_CALM_PART = 1 / 6  # of a token's life between two questions ...
-_CLOSE_PART = 1 / 40  # ... and towards its end ...
-_CLOSE_FROM = 2 / 3  # ... which begins here
-_MARGIN_PART = 1 / 300
+# Parts of a token's life; the caps, in seconds, are the same for a life of 30 seconds.
+_CALM_PART, _CALM_CAP = 1 / 6, 5.0  # between two questions ...
+_CLOSE_PART, _CLOSE_CAP = 1 / 40, 0.75  # ... and towards its end ...
+_END_PART, _END_CAP = 1 / 3, 10.0  # ... which is this long
+_MARGIN_PART, _MARGIN_CAP = 1 / 300, 0.1  # after its end, to be sure
 
 
 class Verdict(Enum):
@@ -157,10 +158,12 @@ class Lifetime:
         """When to ask next."""
         life = self._limits.token
         expiry = self._bound_at + life
-        close = now - self._bound_at >= life * _CLOSE_FROM
-        self._due = now + life * (_CLOSE_PART if close else _CALM_PART)
+        if now < expiry - min(life * _END_PART, _END_CAP):
+            self._due = now + min(life * _CALM_PART, _CALM_CAP)
+        else:
+            self._due = now + min(life * _CLOSE_PART, _CLOSE_CAP)
         if now < expiry:
-            self._due = min(self._due, expiry + life * _MARGIN_PART)
+            self._due = min(self._due, expiry + min(life * _MARGIN_PART, _MARGIN_CAP))
 
     def _end(self, reason: str) -> list[End]:
         self.state = State.ENDED

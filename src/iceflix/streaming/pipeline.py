@@ -68,6 +68,11 @@ class GstStream:
         return self._order.tracks
 
     @property
+    def over(self) -> bool:
+        """Whether nothing more will be sent."""
+        return self._status.over
+
+    @property
     def descriptor(self) -> int:
         """Readable while there is something to ``hear``."""
         return self._pipeline.descriptor

@@ -4,7 +4,6 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from iceflix.runtime.errors import InvalidRequest
@@ -22,7 +21,6 @@ class Studio:
 
     sender: Sender
     find: Callable[[str], Medium | None]
-    workers: Executor
     audio: bool
 
 
@@ -40,7 +38,8 @@ class Playback:
     @property
     def sending(self) -> bool:
         """Whether packets are leaving."""
-        return self._stream is not None
+        stream = self._stream
+        return stream is not None and not stream.over
 
     @staticmethod
     def require_port(port: int) -> None:
@@ -60,7 +59,7 @@ class Playback:
             medium = self._studio.find(self.media_id)
             if medium is None:
                 raise InvalidRequest("this medium is not here any more")
-            if self._stream is None:
+            if self._stream is None or self._stream.over:
                 self._stream = self._start(medium, target)
             else:
                 self._stream.retarget(target)
@@ -90,26 +89,17 @@ class Playback:
             _log.info(
                 "transcoding", media=self.media_id, picture=plan.video, sound=plan.audio or "none"
             )
-        begun: list[Stream] = []
 
         def ended(reason: str) -> None:
             if reason:
                 _log.warning("stream broke", media=self.media_id, reason=reason)
             else:
                 _log.info("end of the medium", media=self.media_id)
-            self._studio.workers.submit(self._forget, begun)
 
         try:
-            stream = self._studio.sender.start(Order(medium, target, self._studio.audio), ended)
+            return self._studio.sender.start(Order(medium, target, self._studio.audio), ended)
         except MediaError as error:
             raise InvalidRequest(f"{medium.title!r} cannot be played: {error}") from None
-        begun.append(stream)
-        return stream
-
-    def _forget(self, begun: list[Stream]) -> None:
-        with self._lock:
-            if self._stream in begun:
-                self._stream = None
 
 
 def _own_address_towards(target: Target) -> str:

@@ -241,9 +241,8 @@ class Scanner:
             self._require_rest(path, status, handle)
             entry, lasting = self._recognise(path, stamp)
             if entry.format is not None:
-                with _Watched(handle, progress.advance, self._stop) as stream:
-                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
-                entry = Entry(stamp, digest, entry.format)
+                digest = self._cache.digest(path, stamp)
+                entry = Entry(stamp, digest or self._digest(handle, progress), entry.format)
             if Stamp.of(os.stat(path)) != stamp or being_written(handle):  # noqa: PTH116
                 self._settling.forget(path)
                 raise _Unsettled
@@ -253,6 +252,10 @@ class Scanner:
         if lasting:
             self._cache.put(path, entry)
         return entry
+
+    def _digest(self, handle: int, progress: Progress) -> str:
+        with _Watched(handle, progress.advance, self._stop) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
 
     def _require_rest(self, path: str, status: os.stat_result, handle: int) -> None:
         with self._lock:

@@ -57,6 +57,10 @@ class Stream(Protocol):
     def tracks(self) -> tuple[Track, ...]:
         """What is sent, as the session description is to say it."""
 
+    @property
+    def over(self) -> bool:
+        """Whether it has come to an end, by itself or by ``stop``."""
+
     def retarget(self, target: Target) -> None:
         """Go on to another address or port, without a gap and without a second stream."""
 

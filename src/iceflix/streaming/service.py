@@ -52,7 +52,7 @@ def media_folder(settings: Settings) -> Path:
 
 def scanner_for(settings: Settings, folder: Path, probers: ProberPool) -> Scanner:
     """A scanner as the properties say. Raises SetupError."""
-    cache = Cache(settings.path("Media.CacheFile"), folder, f"GStreamer {gst.version()}")
+    cache = Cache(settings.path("Media.CacheFile"), folder, gst.version)
     return Scanner(
         cache,
         probers.examine,
@@ -80,7 +80,7 @@ def build(host: Host) -> None:
     host.on_stop(lambda: workers.shutdown(wait=False, cancel_futures=True))
     host.details(lambda: _details(librarian, controllers))
     orphans = Orphans()
-    host.scheduler.every(_SWEEP_SECONDS, lambda: workers.submit(_sweep, host, orphans))
+    host.scheduler.every(_SWEEP_SECONDS, lambda: workers.submit(sweep, host, orphans))
     librarian.start()
 
 
@@ -117,7 +117,7 @@ def _controllers(
     )
     audio, most = settings.flag("Stream.Audio"), settings.integer("Stream.Max")
     sender = GstSender()
-    studio = Studio(sender, librarian.find, workers, audio)
+    studio = Studio(sender, librarian.find, audio)
     bells = Bells(
         lambda topic: _hang(host, topic),
         lambda topic: _bell(host, topic).send(lambda client: client.requestAuthenticationAsync()),
@@ -161,7 +161,8 @@ def _details(librarian: Librarian, controllers: Controllers) -> dict[str, str]:
     }
 
 
-def _sweep(host: Host, orphans: Orphans) -> None:
+def sweep(host: Host, orphans: Orphans) -> None:
+    """Remove the topics of controllers whose provider is dead."""
     if not host.topics.connected:
         return
     alive = {known.id for known in host.directory.all(PROVIDER)} | {host.identifier}

@@ -26,7 +26,8 @@ class FakeStream:
     def __init__(self, order: Order, ended: Ended) -> None:
         self.order = order
         self.targets = [order.target]
-        self.ended = ended
+        self._ended = ended
+        self.over = False
         self.stopped = False
 
     @property
@@ -40,7 +41,12 @@ class FakeStream:
 
     def stop(self) -> None:
         """Take note."""
-        self.stopped = True
+        self.over = self.stopped = True
+
+    def finish(self, reason: str = "") -> None:
+        """Come to an end."""
+        self.over = True
+        self._ended(reason)
 
 
 class FakeSender:
@@ -82,7 +88,7 @@ class World:  # pylint: disable=too-many-instance-attributes
         self.scheduler = Scheduler()
         self.ice = Ice.initialize([])
         stage = Stage(
-            Studio(self.sender, self.media.get, self.workers, audio=True),
+            Studio(self.sender, self.media.get, audio=True),
             Bells(self.topics.append, self.rung.append, self._remove_topic),
             Judges(self._check, self._vouch),
             self.scheduler,

@@ -100,11 +100,11 @@ def test_after_the_end_of_the_medium_it_plays_again(calm: World) -> None:
     """The flow has stopped, the controller is still there (V51)."""
     controller = calm.open()
     controller.describe("A", HERE, 5004)
-    calm.sender.streams[0].ended("")
-    wait_until(lambda: not controller.sending)
+    calm.sender.streams[0].finish()
+    assert calm.controllers.counts() == (1, 0)
     controller.describe("A", HERE, 5004)
-    calm.sender.streams[1].ended("disk on fire")
-    wait_until(lambda: not controller.sending)
+    calm.sender.streams[1].finish("disk on fire")
+    assert calm.controllers.counts() == (1, 0)
     assert len(calm.sender.streams) == 2
     assert calm.topics == [controller.topic]
 

@@ -30,7 +30,7 @@ class House:  # pylint: disable=too-few-public-methods
         self.gate.set()
         self.scheduler = Scheduler()
         scanner = Scanner(
-            Cache(cache, folder, "test"), self._examine, threads=2, settle_seconds=SETTLE
+            Cache(cache, folder, lambda: "test"), self._examine, threads=2, settle_seconds=SETTLE
         )
         desk = Desk(folder, scanner, self.gate.set, self.scheduler, Silent(), SETTLE)
         self.librarian = Librarian(desk, Shelf(self.announced.append))

@@ -69,10 +69,11 @@ class Place:
     folder: Path
     cache_file: Path
     reader: Reader
+    maker: str = "test"
 
     def scanner(self, settle: float = SETTLE) -> Scanner:
         """A new one, as after a restart."""
-        cache = Cache(self.cache_file, self.folder, "test")
+        cache = Cache(self.cache_file, self.folder, lambda: self.maker)
         return Scanner(cache, self.reader.examine, threads=2, settle_seconds=settle)
 
     def write(self, name: str, content: bytes = b"VIDEO") -> Path:
@@ -267,7 +268,7 @@ def test_files_that_are_gone_are_forgotten(place: Place) -> None:
     scanner = place.scanner()
     _, outcome = place.scan(scanner)
     scanner.forget_others(outcome.listing)
-    assert not Cache(place.cache_file, place.folder, "test").entries()
+    assert not Cache(place.cache_file, place.folder, lambda: "test").entries()
 
 
 def test_a_file_that_is_being_written_is_not_read(place: Place, writer: int) -> None:
@@ -366,6 +367,20 @@ def test_the_formats_in_the_cache_are_as_they_were(place: Place) -> None:
     """Through JSON and back."""
     place.write("one.mp4")
     place.scan()
-    (entry,) = Cache(place.cache_file, place.folder, "test").entries().values()
+    (entry,) = Cache(place.cache_file, place.folder, lambda: "test").entries().values()
     assert entry.format == FORMAT
-    assert not Cache(place.cache_file, place.folder, "another GStreamer").entries()
+
+
+def test_another_gstreamer_looks_again_but_digests_stay(place: Place) -> None:
+    """An update must not have terabytes read again."""
+    place.write("one.mp4")
+    place.write("notes.txt", b"hello")
+    first, _ = place.scan()
+    place.reader.asked.clear()
+    place.maker = "another"
+    second, _ = place.scan()
+    assert second.ready_paths == first.ready_paths and second.reasons == first.reasons
+    assert len(place.reader.asked) == 2 and second.read == 0
+    place.reader.asked.clear()
+    third, _ = place.scan()
+    assert third.ready_paths == first.ready_paths and not place.reader.asked
