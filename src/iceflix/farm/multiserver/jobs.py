@@ -208,11 +208,18 @@ class Jobs:
         if self._deposed(report, now):
             return [], effects
         loads = tuple(load for load in report.nodes if load.node not in report.failed_nodes)
+        before = self._rings.get(report.ring)
         self._rings[report.ring] = _RingState(report, now, loads)
+        anew = before is not None and (before.report.epoch, before.report.master) != (
+            report.epoch,
+            report.master,
+        )
         for entry in self._jobs.values():
-            where = entry.lease.attempt if entry.lease is not None else None
-            if where and where.ring == report.ring and where.node in report.failed_nodes:
-                entry.give_back(now)
+            if entry.lease is not None and entry.lease.attempt.ring == report.ring:
+                # A new token has been round: what nobody names now was lost with the old one.
+                lost = anew and entry.lease.task not in report.running
+                if lost or entry.lease.attempt.node in report.failed_nodes:
+                    entry.give_back(now)
         self._renew(report, now)
         tasks, kicks = self._assign(report, now)
         return tasks, [*effects, *kicks]

@@ -379,6 +379,7 @@ class Member:
         """The token is lost: make one that outranks it."""
         self.desk.forget_ring()
         base = self.last_seen
+        self.desk.nodes_failed(base.dead)
         token = replace(
             base,
             epoch=max(self._sight.key[0], self._race.epoch) + 1,

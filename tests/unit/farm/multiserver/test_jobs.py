@@ -102,6 +102,15 @@ def test_a_task_that_was_not_lost_after_all_is_not_given_twice(jobs: Jobs) -> No
     assert jobs.health(2.6).running == 1
 
 
+def test_what_was_lost_with_a_token_is_given_again_at_once(jobs: Jobs) -> None:
+    """What was lost with a token is given again at once."""
+    jobs.submit(_job("j", "gray"), "out", 0.0)
+    jobs.submit(_job("k", "gray"), "out", 0.0)
+    kept, lost = _give(jobs, 0.0)
+    (again,) = _give(jobs, 0.1, replace(REPORT, epoch=2, running=(kept.task,)))
+    assert (lost.task, again.task) == ("k/0/1", "k/0/2")
+
+
 def test_one_filter_after_the_other_through_rings_that_run_one(jobs: Jobs) -> None:
     """One filter after the other through rings that run one."""
     jobs = Jobs(Policy("m"))
