@@ -1,9 +1,14 @@
 """The chain of clocks over real Ice calls, with clocks that are wrong on purpose (F20-F22)."""
 
+import json
 import logging
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import structlog
@@ -12,7 +17,7 @@ from iceflix.contract import Ice, IceFlix
 from iceflix.runtime import log
 from iceflix.runtime.errors import NotAvailable
 from iceflix.runtime.timekeeper import Follower, Timekeeper, TimeServant, skewed
-from tests.conftest import Eventually
+from tests.conftest import ROOT, Broker, Eventually
 
 Serve = Callable[[Ice.Object], Ice.ObjectPrx]
 
@@ -142,3 +147,73 @@ def test_logs_carry_corrected_time(tmp_path_factory: pytest.TempPathFactory) -> 
         root.handlers[0].close()
         root.handlers = before
         structlog.reset_defaults()
+
+
+def _service(home: Path, broker: Broker, kind: str, *properties: str) -> "subprocess.Popen[bytes]":
+    storm = f"--IceStorm.TopicManager.Proxy={broker.proxy}"
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "iceflix.ops.serve", kind, storm, *properties],
+        env=os.environ | {"ICEFLIX_HOME": str(home)},
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _clock(home: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "iceflix.cli", "clock", "--json"],
+        env=os.environ | {"ICEFLIX_HOME": str(home)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+@pytest.mark.slow
+def test_three_processes_and_the_command(
+    broker: Broker, tmp_path: Path, eventually: Eventually
+) -> None:
+    """F20-F22: gateway, Authenticator, then the administrator; `iceflix clock`; the logs."""
+    assert "no service with a clock runs here" in _clock(tmp_path).stderr
+    (tmp_path / "users.csv").write_text("user,password_hash\n")
+    retry = "--Clock.RetrySeconds=0.2"
+    naming = "--Gateway.Naming=127.0.0.1:0"
+    users = f"--Auth.File={tmp_path / 'users.csv'}"
+    processes = [_service(tmp_path, broker, "gateway", naming, retry, "--Clock.SkewSeconds=3")]
+    processes.append(_service(tmp_path, broker, "auth", users, retry, "--Clock.SkewSeconds=-2"))
+    try:
+        eventually(lambda: len(list((tmp_path / "run").glob("*.json"))) == 2, 20)
+        done = _clock(tmp_path)
+        assert done.returncode == 1
+        assert "not synchronised" in done.stdout
+        processes.append(_service(tmp_path, broker, "useradmin", retry))
+        eventually(lambda: len(list((tmp_path / "run").glob("*.json"))) == 3, 20)
+        eventually(lambda: _clock(tmp_path).returncode == 0, 20)
+        found = {each["service"]: each for each in json.loads(_clock(tmp_path).stdout)}
+    finally:
+        for process in processes:
+            process.terminate()
+        codes = [process.wait(10) for process in processes]
+    assert codes == [0, 0, 0]
+    for service, expected in (("useradmin", 0.0), ("auth", 2.0), ("gateway", -3.0)):
+        correction = found[service]["correction_seconds"]
+        assert abs(correction - expected) <= found[service]["error_bound_seconds"] + 1e-6
+    assert _in_order(tmp_path / "logs")
+
+
+def _in_order(logs: Path) -> bool:
+    """Whether all end after all are synchronised, by the stamps: skewed, they would not."""
+    synchronised: list[str] = []
+    stopping: list[str] = []
+    for file in logs.glob("*.log"):
+        for line in file.read_text().splitlines():
+            entry = json.loads(line)
+            if entry["event"] == "clock synchronised":
+                synchronised.append(entry["timestamp"])
+            elif entry["event"] == "stopping":
+                stopping.append(entry["timestamp"])
+    assert len(synchronised) == 2
+    assert len(stopping) == 3
+    return max(synchronised) < min(stopping)
