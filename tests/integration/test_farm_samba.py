@@ -20,6 +20,7 @@ from tests.integration.farm_samba import PASSWORD, SMBD, Samba
 from tests.integration.farm_workshop import (
     do,
     load_image,
+    open_to_all,
     put_image,
     reference,
     shipped,
@@ -35,9 +36,7 @@ pytestmark = [
 
 def served(folder: Path, as_nobody: bool) -> Iterator[Samba]:
     """Serve a share in a folder that anybody may enter."""
-    for place in (folder, *folder.parents):
-        if place.name.startswith("pytest"):
-            place.chmod(0o755)
+    open_to_all(folder)
     samba = Samba(folder, as_nobody)
     samba.start()
     yield samba

@@ -21,6 +21,7 @@ from tests.integration.farm_workshop import (
     code,
     do,
     load_image,
+    open_to_all,
     put_image,
     reference,
     shipped,
@@ -284,10 +285,7 @@ def test_an_ordinary_user_can_do_it(tmp_path: Path) -> None:
     put_image(share)
     if any(place.stat().st_mode & 0o005 != 0o005 for place in (ROOT, *ROOT.parents)):
         pytest.skip("nobody may not read this project")
-    for place in (tmp_path, *tmp_path.parents):
-        if place.name.startswith("pytest"):
-            place.chmod(0o755)
-    tmp_path.chmod(0o755)
+    open_to_all(tmp_path)
     shutil.chown(share, 65534)
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(share), "go"],
