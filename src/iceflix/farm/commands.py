@@ -43,7 +43,7 @@ def up(context: click.Context, /, *, foreground: bool, **shape: Any) -> None:
         started = here.start(Plan(**{**shape, "system": shape["system"].upper()}), settings.values)
         try:
             here.wait_ready(started, _READY_SECONDS)
-        except SetupError:
+        except (SetupError, KeyboardInterrupt):
             here.stop()
             raise
     click.echo(f"{len(started)} processes run ({settings.home}).")
