@@ -47,6 +47,7 @@ COMMANDS = {
     "play": Entry("iceflix.client.commands", "COMMANDS", "Play a title."),
     "record": Entry("iceflix.client.commands", "COMMANDS", "Record a title into a file."),
     "filter": Entry("iceflix.farm.client.commands", "filter_images", "Filter images on the farm."),
+    "filters": Entry("iceflix.farm.filteradmin.commands", "filters", "Administer filters.", "node"),
     "clock": Entry("iceflix.farm.clock.commands", "clock", "Show how wrong the clocks are."),
     "completion": Entry("iceflix.client.commands", "COMMANDS", "Make a shell complete."),
 }

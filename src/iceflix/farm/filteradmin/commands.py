@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from iceflix.contract import Ice, IceFlix
+from iceflix.farm.filters.commands import filters as workbench
 from iceflix.runtime.adminkey import read_key
 from iceflix.runtime.communicator import initialize
 from iceflix.runtime.errors import Denial, InvalidRequest, NotAvailable
@@ -100,3 +101,9 @@ def status(settings: Settings, as_json: bool) -> None:
 
 
 COMMANDS: list[click.Command] = [add, remove, assign, status]
+_console = click.Group("filters", {str(command.name): command for command in COMMANDS})
+filters = click.CommandCollection(
+    "filters",
+    sources=[workbench, _console],
+    help="Look at filters, try new ones, and administer those that the farm runs.",
+)
