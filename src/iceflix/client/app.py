@@ -6,6 +6,7 @@ block it: they are awaited by workers while the screen goes on.
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +28,7 @@ from iceflix.client.engine import Said
 from iceflix.client.i18n import Language, language
 from iceflix.client.journal import open_journal
 from iceflix.client.lookup import Progress, SearchResult
-from iceflix.client.outputs import File, Output, Program, Window
+from iceflix.client.outputs import File, Output, Program, Window, chosen_player
 from iceflix.client.receiver import Receiver
 from iceflix.client.screens import (
     Connect,
@@ -94,7 +95,7 @@ class Start:
 
     def output(self) -> Output:
         """A window, or the program of the user's choice."""
-        command = self.player or self.settings.text("Client.Player")
+        command = self.player or chosen_player(self.settings)
         return Program(command) if command else Window()
 
 
@@ -119,16 +120,18 @@ class ClientApp(App[int]):
         Binding("escape", "leave_field", show=False),
     ]
 
-    def __init__(self, session: Session, start: Start) -> None:
+    def __init__(
+        self, session: Session, start: Start, make_player: Callable[[Output], Player] = Receiver
+    ) -> None:
         super().__init__()
         self.session = session
         self.start = start
         self.speech = start.speech
         policy = Options.of(start.settings).policy
-        proxy = start.main or start.settings.text("Client.Main")
+        proxy = start.main or os.environ.get("ICEFLIX_MAIN") or start.settings.text("Client.Main")
         self._connect = Connect(proxy, policy.attempts, policy.pause_seconds)
         self._user = ""
-        self._player: Receiver | None = None
+        self._make_player = make_player
         self._forget: Callable[[], None] = lambda: None
         for key, action, words in _KEYS:
             self.bind(key, action, description=self.speech.text(words))
@@ -229,8 +232,9 @@ class ClientApp(App[int]):
         """Offer only what makes sense now; the rest is neither shown nor done."""
         del parameters
         view = self.session.view
-        if len(self.screen_stack) > 1 and action not in {"quit", "leave_field"}:
-            return action in {"command_palette"}
+        ours = {name for _, name, _ in _KEYS} - {"quit"}
+        if len(self.screen_stack) > 1 and action in ours:
+            return False  # a dialogue is open: its keys are its own
         known = {
             "disconnect": view.link is not v.Link.OFFLINE,
             "sign_in": view.link is not v.Link.OFFLINE and view.login.user is None,
@@ -313,13 +317,16 @@ class ClientApp(App[int]):
         except ClientError as error:
             self.tell(error, bad=True)
             return
-        self._player = Receiver(output)
-        player: Player = self._player
-        await self._ask(self.session.play(player))
+        await self._ask(self.session.play(self._make_player(output)))
 
     @work(group="play")
     async def _do_stop(self) -> None:
         await self._ask(self.session.stop())
+
+    @work(group="pause")
+    async def _do_pause(self, on: bool) -> None:
+        await self._ask(self.session.pause(on))
+        self._show_playing()
 
     @work(group="account")
     async def _do_sign_out(self) -> None:
@@ -449,13 +456,8 @@ class ClientApp(App[int]):
     def action_pause(self) -> None:
         """Hold the picture, or go on."""
         statistics = self.session.statistics()
-        if self._player is None or statistics is None:
-            return
-        try:
-            self._player.pause(not statistics.paused)
-        except ClientError as error:
-            self.tell(error, bad=True)
-        self._show_playing()
+        if statistics is not None:
+            self._do_pause(not statistics.paused)
 
     def action_stop(self) -> None:
         """Stop playing."""

@@ -23,7 +23,7 @@ from iceflix.client.console import (
     wait,
 )
 from iceflix.client.lookup import SearchResult
-from iceflix.client.outputs import File, Output, Program, Window
+from iceflix.client.outputs import File, Output, Program, Window, chosen_player
 from iceflix.client.receiver import Receiver
 from iceflix.client.sentences import ClientError, mark, say
 from iceflix.client.session import Options, Session
@@ -32,7 +32,6 @@ from iceflix.client.text import clock_time, format_tags, parse_tags, safe
 from iceflix.runtime.settings import Settings, default_home
 
 _ID = re.compile(r"[0-9a-fA-F]{4,64}")
-_FULL_ID = 64
 _SHOWN_ID = 12
 _TICK_SECONDS = 0.2
 _COMPLETIONS = 50
@@ -146,7 +145,7 @@ untag = client_command("untag", account=True)(_untag)
 @click.option("--port", type=click.IntRange(1024, 65532), help="First of 4 UDP ports.")
 def _play(call: Call, title: str, player: str | None, port: int | None) -> int:
     """Play TITLE (a name, an id or the beginning of an id) until its end or Ctrl-C."""
-    command = player if player is not None else call.settings.text("Client.Player")
+    command = player if player is not None else chosen_player(call.settings)
     output: Output = Program(command) if command else Window()
     output.check()
     with call.session(signed_in=True) as session:
@@ -210,8 +209,6 @@ COMMANDS = [search, show, rename, tag, untag, play, record, completion]
 
 def _find(session: Session, wanted: str) -> v.Title:
     """Find the one title of this name, id or beginning of an id. Raises ClientError."""
-    if len(wanted) == _FULL_ID and _ID.fullmatch(wanted):
-        return wait(session.look_up(wanted.lower()))
     found = wait(session.search_name(wanted, exact=True)).titles
     if not found and _ID.fullmatch(wanted):
         found = wait(session.search_id(wanted)).titles

@@ -13,6 +13,7 @@ from iceflix.contract import IceFlix
 # Bounds: no catalogue, whatever it answers, may fill the memory or the network (V64).
 MOST_RESULTS = 10_000
 _AT_ONCE = 32
+_ID_LENGTH = 64  # hexadecimal SHA-256
 _PROGRESS_EVERY = 250
 
 
@@ -55,7 +56,9 @@ class Lookup:
         return await self._describe(found)
 
     async def by_id(self, prefix: str) -> SearchResult:
-        """Find titles whose id begins like this."""
+        """Find titles whose id begins like this; a whole id is looked up at once."""
+        if len(prefix) == _ID_LENGTH:
+            return await self._describe([prefix.lower()])
         found = await self._services.catalog(lambda it: it.getTilesByNameAsync("", False))
         return await self._describe([one for one in found if one.startswith(prefix.lower())])
 

@@ -13,6 +13,7 @@ from iceflix.client import gst
 from iceflix.client.description import Description, Track, bound_ports, redirect
 from iceflix.client.ports import Ports
 from iceflix.client.sentences import ClientError, Sentence, say
+from iceflix.runtime.settings import Settings
 
 # RTP encoding -> what turns its packets into frames that a decoder or a file takes.
 _UNPACK = {
@@ -209,6 +210,11 @@ _PROGRAMS = {
 }  # fmt: skip
 
 
+def chosen_player(settings: Settings) -> str:
+    """Return the program that the user has settled on; empty: a window of our own."""
+    return os.environ.get("ICEFLIX_PLAYER") or settings.text("Client.Player")
+
+
 class Program:
     """A player of the user's choice, started on an SDP file. We relay the packets to it.
 
@@ -292,6 +298,3 @@ class Program:
                 self._process.wait()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
-
-
-__all__ = ["File", "Output", "Program", "Window"]

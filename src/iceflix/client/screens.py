@@ -1,9 +1,10 @@
 """The dialogues of the terminal application. Each returns what was asked for, or None."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -29,6 +30,34 @@ class Field:
     kind: str = "text"  # text, integer or number
 
 
+class Entry(Input):
+    """A field that loses no key to whoever types ahead.
+
+    Keys are queued with the widget that had the focus when they were pressed. Enter is acted upon
+    at once here, and what was typed after it goes to the field that has the focus by then: no part
+    of a password may land in the field before.
+    """
+
+    def __init__(self, field: Field, entered: Callable[["Entry"], None]) -> None:
+        kind: Literal["integer", "text"] = "integer" if field.kind == "integer" else "text"
+        super().__init__(field.value, id=field.key, password=field.secret, type=kind, compact=True)
+        self._entered = entered
+
+    async def _on_key(self, event: events.Key) -> None:
+        focused = self.app.focused
+        if focused is not self:
+            event.stop()
+            event.prevent_default()
+            if focused is not None:
+                focused.post_message(events.Key(event.key, event.character))
+        elif event.key == "enter":
+            event.stop()
+            event.prevent_default()
+            self._entered(self)
+        else:
+            await super()._on_key(event)
+
+
 class Dialogue(ModalScreen[R | None]):
     """A title, fields, perhaps a hint. Enter goes on and at last confirms; Escape gives up."""
 
@@ -47,26 +76,21 @@ class Dialogue(ModalScreen[R | None]):
             yield Label(self.speech.text(self._title), id="dialogue-title", markup=False)
             for field in self._fields:
                 yield Label(self.speech.text(field.label), markup=False)
-                yield Input(
-                    field.value,
-                    id=field.key,
-                    password=field.secret,
-                    type="integer" if field.kind == "integer" else "text",
-                    compact=True,
-                )
+                yield Entry(field, self.entered)
             if self.hint:
                 yield Label(self.hint, id="hint", markup=False)
             with Horizontal(id="buttons"):
                 yield Button(self.speech.text("OK"), id="ok", variant="primary", compact=True)
                 yield Button(self.speech.text("Cancel"), id="cancel", compact=True)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def entered(self, entry: Entry) -> None:
         """Go to the next field, or confirm after the last."""
-        event.stop()
-        if event.input.id == self._fields[-1].key:
-            self._confirm()
+        keys = [field.key for field in self._fields]
+        following = keys[keys.index(str(entry.id)) + 1 :]
+        if following:
+            self.set_focus(self.query_one(f"#{following[0]}"))
         else:
-            self.focus_next(Input)
+            self._confirm()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Confirm or give up."""
@@ -118,9 +142,9 @@ class ConnectDialogue(Dialogue[Connect]):
         )
         self._present = present
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def entered(self, entry: Entry) -> None:
         """Confirm at once: the proxy is all that most people change."""
-        event.stop()
+        del entry
         self._confirm()
 
     def result(self) -> Connect | None:
@@ -225,8 +249,8 @@ class HelpScreen(ModalScreen[None]):
         )
         with VerticalScroll(id="help"):
             yield Label(self._speech.text("Help"), id="dialogue-title", markup=False)
-            yield Static(text, markup=False)
             yield Label(self._speech.text("Escape closes this page."), id="hint", markup=False)
+            yield Static(text, markup=False)
 
     def action_close(self) -> None:
         """Go back."""

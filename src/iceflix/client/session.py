@@ -7,6 +7,7 @@ something to say, and a ``Progress`` during long searches - on the session's thr
 pass them on and return.
 """
 
+import asyncio
 import concurrent.futures
 import contextlib
 import hashlib
@@ -138,10 +139,6 @@ class Session:
         """Find titles whose id begins like this."""
         return self._submit(self._search(lambda it: it.by_id(prefix)))
 
-    def look_up(self, media_id: str) -> "Future[v.Title]":
-        """Ask for name and tags of one title."""
-        return self._submit(self._look_up(media_id))
-
     def select(self, title: v.Title) -> "Future[None]":
         """Make this the active selection (V66)."""
         return self._submit(self._feed(v.Chosen(title)))
@@ -178,6 +175,10 @@ class Session:
     def play(self, player: Player) -> "Future[None]":
         """Play the selected title with this player; done when the player has started (V69)."""
         return self._submit(self._play(player))
+
+    def pause(self, on: bool) -> "Future[None]":
+        """Hold the picture, or go on; what arrives meanwhile is kept."""
+        return self._submit(self._pause(on))
 
     def stop(self) -> "Future[None]":
         """Stop playing; done when player and controller are stopped."""
@@ -246,6 +247,12 @@ class Session:
         self._engine.player = player
         await self._engine.request(v.PlayAsked)
 
+    async def _pause(self, on: bool) -> None:
+        player = self._engine.player
+        if player is None or self.view.playing is None:
+            raise ClientError(say("Nothing is playing."))
+        await asyncio.get_running_loop().run_in_executor(None, player.pause, on)
+
     def _lookup(self) -> Lookup:
         return Lookup(self._engine.services(), self._tell)
 
@@ -253,11 +260,6 @@ class Session:
         result = await find(self._lookup())
         self._engine.feed(v.Found(result.titles))
         return result
-
-    async def _look_up(self, media_id: str) -> v.Title:
-        title = await self._lookup().title(media_id)
-        self._engine.feed(v.TitleChanged(title))
-        return title
 
     async def _edit(self, change: Change) -> v.Title:
         """Change the selected title; a token that is refused is renewed and tried once more."""

@@ -44,6 +44,9 @@ class Player(Protocol):
     def start(self, sdp: str, ended: Callable[[Sentence | None], None]) -> None:
         """Play what arrives. ``ended`` is called once, from any thread, at the end."""
 
+    def pause(self, on: bool) -> None:
+        """Hold the picture, or go on where it was held. ClientError where that cannot be."""
+
     def stop(self) -> None:
         """Give everything back; harmless when repeated and before ``start``."""
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rich.text import Text
+from textual import events
 from textual.markup import escape
 from textual.widgets import DataTable, Static
 
@@ -158,6 +159,20 @@ class Results(DataTable[Text]):
         self.add_column(" ", key="mark", width=1)
         self.add_column(self._speech.text("Name"), key="name")
         self.add_column(self._speech.text("Tags"), key="tags")
+
+    async def _on_key(self, event: events.Key) -> None:
+        """Go to the search field at once, so that it gets what is typed ahead after the slash."""
+        focused = self.app.focused
+        if focused is not None and focused is not self:
+            event.stop()
+            event.prevent_default()
+            focused.post_message(events.Key(event.key, event.character))
+        elif event.key == "slash":
+            event.stop()
+            event.prevent_default()
+            self.screen.set_focus(self.screen.query_one("#term"))
+        else:
+            await super()._on_key(event)
 
     def show(self, view: v.View) -> None:
         """Show these titles; only what has changed is touched, and the cursor stays."""

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +230,7 @@ class FakePlayer:
     address: str = ""
     sdp: str = ""
     stopped: int = 0
+    paused: bool = False
     ended: Callable[[Sentence | None], None] | None = None
 
     def bind(self, address: str) -> int:
@@ -245,9 +246,14 @@ class FakePlayer:
         """Count."""
         self.stopped += 1
 
+    def pause(self, on: bool) -> None:
+        """Remember."""
+        self.paused = on
+
     def statistics(self) -> Statistics:
         """Invent."""
-        return Statistics(packets=1234, lost=5, bits_per_second=3.1e6, position=61.5, duration=90)
+        figures = Statistics(packets=1234, lost=5, bits_per_second=3.1e6, position=61.5)
+        return replace(figures, duration=90.0, paused=self.paused)
 
 
 class Platform:
