@@ -2,18 +2,14 @@
 
 import hashlib
 import hmac
-import secrets
-import stat
 from pathlib import Path
 
 from itsdangerous import Signer
 from itsdangerous.encoding import base64_decode, base64_encode
 
 from iceflix.runtime.errors import SetupError
-from iceflix.runtime.files import atomic_write, exclusive_lock
+from iceflix.runtime.secretfile import KEY_BYTES, SIZE_LIMIT, SecretFile, random_key
 
-KEY_BYTES = 32
-_KEY_FILE_LIMIT = 4096
 TOKEN_CHARACTERS = 4096  # the longest name makes one of half of that
 
 
@@ -57,37 +53,13 @@ class TokenSeal:
 def load_key(path: Path) -> bytes:
     """Read the key, making the file first if there is none.
 
-    Of several Authenticators that start at once, one makes the file, whole, and all read it.
     Raises SetupError for a file that others can read or that holds no key.
     """
-    try:
-        if not path.exists():
-            _make_key(path)
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            raise SetupError(f"{path} is not a file; set Auth.KeyFile to the key file's path")
-        if mode & 0o077:
-            raise SetupError(
-                f"{path} can be read by others than its owner, so tokens could be forged; "
-                f"run: chmod 600 {path}"
-            )
-        with path.open("rb") as stream:
-            key = stream.read(_KEY_FILE_LIMIT + 1).strip()
-    except OSError as error:
+    file = SecretFile(path, "Auth.KeyFile", "so tokens could be forged")
+    key = file.obtain(random_key).strip()
+    if not KEY_BYTES <= len(key) <= SIZE_LIMIT:
         raise SetupError(
-            f"cannot use the key file {path}: {error.strerror}; set Auth.KeyFile to a file that "
-            "this service may read, or create"
-        ) from error
-    if not KEY_BYTES <= len(key) <= _KEY_FILE_LIMIT:
-        raise SetupError(
-            f"{path} holds no usable key ({KEY_BYTES} to {_KEY_FILE_LIMIT} bytes); delete it and "
+            f"{path} holds no usable key ({KEY_BYTES} to {SIZE_LIMIT} bytes); delete it and "
             "start again to have one made, or copy it from another Authenticator"
         )
     return key
-
-
-def _make_key(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with exclusive_lock(path):
-        if not path.exists():
-            atomic_write(path, f"{secrets.token_hex(KEY_BYTES)}\n".encode(), mode=0o600)

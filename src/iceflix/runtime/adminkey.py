@@ -6,8 +6,6 @@ The file is made on first start, mode 0600. Administrators' operations need its 
 
 import hmac
 import ipaddress
-import secrets
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,37 +13,18 @@ from iceflix.contract import Ice
 from iceflix.contract.reasons import NOT_AUTHORIZED
 from iceflix.runtime.boundary import caller_address
 from iceflix.runtime.errors import Denial, SetupError
-from iceflix.runtime.files import atomic_write, exclusive_lock
+from iceflix.runtime.secretfile import KEY_BYTES, SecretFile, random_key
 from iceflix.runtime.settings import Settings
 
-KEY_BYTES = 32
-_FILE_LIMIT = 4096
 _WRONG = "this needs the administration key; Farm.AdminKey names its file"
 
 
-def read_key(path: Path) -> str:
-    """Return the key's text, for whoever presents it. Raises SetupError."""
-    try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            raise SetupError(f"{path} is not a file; set Farm.AdminKey to the key file's path")
-        if mode & 0o077:
-            raise SetupError(
-                f"{path} can be read by others than its owner, who could administer the farm; "
-                f"run: chmod 600 {path}"
-            )
-        with path.open("rb") as stream:
-            key = stream.read(_FILE_LIMIT).decode("ascii", "replace").strip()
-    except FileNotFoundError as error:
-        raise SetupError(
-            f"there is no administration key {path}; it is made when the farm's services start for "
-            "the first time, or set Farm.AdminKey to a copy of theirs"
-        ) from error
-    except OSError as error:
-        raise SetupError(
-            f"cannot read the administration key {path}: {error.strerror}; only the user whom the "
-            "farm's services run as may administer them"
-        ) from error
+def _file(path: Path) -> SecretFile:
+    return SecretFile(path, "Farm.AdminKey", "who could administer the farm")
+
+
+def _text(path: Path, content: bytes) -> str:
+    key = content.decode("ascii", "replace").strip()
     if len(key) < KEY_BYTES:
         raise SetupError(
             f"{path} holds no usable key; delete it and start the farm's services again"
@@ -53,23 +32,20 @@ def read_key(path: Path) -> str:
     return key
 
 
-def obtain_key(path: Path) -> str:
-    """Return the key, making its file first if there is none. Raises SetupError.
-
-    Of several services that start at once, one makes the file, whole, and all read it.
-    """
+def read_key(path: Path) -> str:
+    """Return the key's text, for whoever presents it. Raises SetupError."""
     try:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with exclusive_lock(path):
-                if not path.exists():
-                    atomic_write(path, f"{secrets.token_hex(KEY_BYTES)}\n".encode(), 0o600)
-    except OSError as error:
+        return _text(path, _file(path).read())
+    except FileNotFoundError as error:
         raise SetupError(
-            f"cannot make the administration key {path}: {error.strerror}; set Farm.AdminKey to a "
-            "file in a folder that this service may write to"
+            f"there is no administration key {path}; it is made when the farm's services start for "
+            "the first time, or set Farm.AdminKey to a copy of theirs"
         ) from error
-    return read_key(path)
+
+
+def obtain_key(path: Path) -> str:
+    """Return the key's text, making its file first if there is none. Raises SetupError."""
+    return _text(path, _file(path).obtain(random_key))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from iceflix.runtime.log import get_logger
 
 _TIMEOUT_MILLIS = 2000
 _TOPIC_TIMEOUT_MILLIS = 1000
-_CYCLE_SECONDS = 2.0
+_CYCLE_SECONDS = 4.0
 _RETRY_SECONDS = 0.5
 # Delivery is tried again this often before the broker forgets us; we would notice and come back.
 _QOS = {"retryCount": "10"}

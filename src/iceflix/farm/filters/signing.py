@@ -4,8 +4,6 @@ The filter administrator holds the private key; nodes hold the public one and re
 not sign (F41), for what travels to them is run.
 """
 
-import os
-import stat
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -13,12 +11,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from iceflix.runtime.errors import SetupError
-from iceflix.runtime.files import atomic_write, exclusive_lock
+from iceflix.runtime.secretfile import SecretFile
 
 PUBLIC_BYTES = 32
 SIGNATURE_BYTES = 64
 _CONTEXT = b"iceflix filter 1\0"
-_KEY_FILE_LIMIT = 4096
 
 
 class Signer:
@@ -38,21 +35,9 @@ class Signer:
 
         Raises SetupError for a file that others can read or that holds no key.
         """
+        file = SecretFile(path, "FilterAdmin.KeyFile", "who could sign filters")
         try:
-            if not path.exists():
-                _make_key(path)
-            mode = path.stat().st_mode
-            if not stat.S_ISREG(mode):
-                raise SetupError(f"{path} is not a file; name the key file's path")
-            if mode & 0o077:
-                raise SetupError(
-                    f"{path} can be read by others than its owner, who could sign filters; "
-                    f"run: chmod 600 {path}"
-                )
-            with path.open("rb") as stream:
-                key = serialization.load_pem_private_key(stream.read(_KEY_FILE_LIMIT), None)
-        except OSError as error:
-            raise SetupError(f"cannot use the key file {path}: {error.strerror}") from error
+            key = serialization.load_pem_private_key(file.obtain(_new_key), None)
         except (ValueError, TypeError) as error:
             raise SetupError(
                 f"{path} holds no usable key; delete it to have one made, or copy it again"
@@ -90,13 +75,9 @@ def _signed(name: str, code: bytes) -> bytes:
     return _CONTEXT + len(encoded).to_bytes(4, "big") + encoded + code
 
 
-def _make_key(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = Ed25519PrivateKey.generate().private_bytes(
+def _new_key() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    with exclusive_lock(path):
-        if not os.path.lexists(path):
-            atomic_write(path, text, mode=0o600)
