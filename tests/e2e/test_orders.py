@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import iceflix.catalog.service
 import pytest
 
 import iceflix.auth.service
+import iceflix.catalog.service
 import iceflix.main.service
 import iceflix.streaming.service
 from iceflix.contract import Ice, IceFlix
