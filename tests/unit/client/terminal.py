@@ -45,10 +45,15 @@ class Terminal:
             os.kill(self.pid, 9)
             os.waitpid(self.pid, 0)
 
-    def type(self, text: str) -> None:
-        """Type; what is shown from now on is what ``see`` looks at."""
+    def turn_the_page(self) -> None:
+        """What is shown from now on is what ``see`` looks at."""
         self.read(0.0)
         self._mark = len(self.shown)
+
+    def type(self, text: str, *, same_page: bool = False) -> None:
+        """Type, on a new page if nothing else is said."""
+        if not same_page:
+            self.turn_the_page()
         os.write(self._terminal, text.encode())
 
     def read(self, seconds: float) -> bool:
