@@ -16,7 +16,7 @@ from iceflix.client.lookup import MOST_RESULTS, Progress
 from iceflix.client.sentences import ClientError, Denied, NotNow, Refusal, Unreachable, WrongObject
 from iceflix.client.session import Session, digest
 from iceflix.contract import Ice, IceFlix
-from tests.conftest import Broker, wait_until
+from tests.conftest import Broker, free_port, wait_until
 from tests.unit.client.fakes import FakeCatalog, FakePlayer, Platform, session_for, tapped
 
 ANA = ("ana", digest("secreto"))
@@ -584,3 +584,20 @@ def test_a_closed_session_says_so(session: Session) -> None:
     session.close()
     with pytest.raises(ClientError, match="closed"):
         session.connect("x").result(10)
+
+
+def test_events_are_received_where_the_user_says(
+    tmp_path: Path, broker: Broker, heard_platform: Platform
+) -> None:
+    """Events are received where the user says, also after connecting anew."""
+    platform = heard_platform
+    endpoint = f"tcp -h 127.0.0.1 -p {free_port()}"
+    before = platform.subscribers("AuthenticationStatus")
+    with session_for(tmp_path, broker.proxy, Client_Endpoints=endpoint) as session:
+        for _ in range(3):
+            session.connect(platform.address).result(10)
+            session.sign_in(*ANA).result(10)
+        token = platform.authenticator.tokens[-1]
+        wait_until(lambda: platform.subscribers("AuthenticationStatus") == before + 1)
+        platform.revoke(token)
+        wait_until(lambda: platform.authenticator.tokens[-1] != token)

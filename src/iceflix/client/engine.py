@@ -59,6 +59,7 @@ class _Pending:
     timers: dict[v.Timer, asyncio.TimerHandle] = field(default_factory=dict)
     tasks: set["asyncio.Task[None]"] = field(default_factory=set)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    closing: "asyncio.Task[None] | None" = None
 
 
 class Engine:
@@ -223,6 +224,8 @@ class Engine:
         self.feed(v.MainAnswered(serial))
 
     async def _open_topics(self, services: Services) -> Subscriptions:
+        if self._pending.closing is not None:
+            await asyncio.wait({self._pending.closing})  # it may hold the port that we want
         try:
             ours, theirs = await self._wire.addresses(services.main)
             manager = self._manager or _TOPIC_MANAGER.format(host=theirs)
@@ -248,7 +251,7 @@ class Engine:
         topics = self._link.topics
         self._link = _Link()
         if topics is not None:
-            self._begin(topics.close())
+            self._pending.closing = self._begin(topics.close())
 
     # ------------------------------------------------------------ account
 
