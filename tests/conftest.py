@@ -1,12 +1,14 @@
 """What the tests share: a real broker, real services in this process, foreign clients."""
 
 import contextlib
+import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from iceflix.runtime.settings import Settings
 ROOT = Path(__file__).parents[1]
 HostMaker = Callable[..., Host]
 Eventually = Callable[..., None]
+SPAWN = [sys.executable, "-P", "-m"]
 
 
 def wait_until(predicate: Callable[[], object], seconds: float = 10.0, what: str = "") -> None:
@@ -122,6 +125,66 @@ def free_port() -> int:
         ice.destroy()
 
 
+def environment(home: Path) -> dict[str, str]:
+    """This process's environment, with a home of the test's own."""
+    return {**os.environ, "ICEFLIX_HOME": str(home)}
+
+
+def command(
+    home: Path, *arguments: str, stdin: str = "", module: str = "iceflix.cli"
+) -> "subprocess.CompletedProcess[str]":
+    """Run ``iceflix ARGUMENTS`` (or another module) to its end."""
+    return subprocess.run(
+        [*SPAWN, module, *arguments],
+        env=environment(home),
+        cwd=ROOT,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+class ServiceProcess:
+    """A running ``iceflix serve KIND``."""
+
+    def __init__(self, kind: str, home: Path, broker: Broker, properties: Sequence[str]) -> None:
+        self.kind = kind
+        self.home = home
+        storm = f"--IceStorm.TopicManager.Proxy={broker.proxy}"
+        self.popen = subprocess.Popen(  # pylint: disable=consider-using-with  # see stop
+            [*SPAWN, "iceflix.ops.serve", kind, *properties, storm],
+            env=environment(home),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def proxy(self) -> str:
+        """Its main object's proxy, stringified, once it is ready."""
+        found: list[str] = []
+
+        def ready() -> bool:
+            assert self.popen.poll() is None, "it has ended"
+            for file in (self.home / "run").glob(f"{self.kind}-*.json"):
+                facts = json.loads(file.read_text("utf-8"))
+                if facts["pid"] == self.popen.pid:
+                    found.append(facts["proxy"])
+            return bool(found)
+
+        wait_until(ready, 30, f"{self.kind} is ready")
+        return found[0]
+
+    def stop(self) -> None:
+        """Kill it, if it still runs."""
+        if self.popen.poll() is None:
+            self.popen.kill()
+        self.popen.communicate()
+
+
+ProcessStarter = Callable[..., ServiceProcess]
+
+
 @pytest.fixture(name="shared_broker", scope="session")
 def _shared_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """One broker for all tests of a worker that leave it alone."""
@@ -179,6 +242,23 @@ def _make_host(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[HostM
     yield make
     for host in hosts:
         host.stop()
+
+
+@pytest.fixture(name="start_process")
+def _start_process(tmp_path: Path, shared_broker: Broker) -> Iterator[ProcessStarter]:
+    """Start services as processes: ``start_process(kind, "--Key=Value", ...)``.
+
+    Their home is the test's temporary folder, their broker the shared one.
+    """
+    started: list[ServiceProcess] = []
+
+    def start(kind: str, *properties: str) -> ServiceProcess:
+        started.append(ServiceProcess(kind, tmp_path, shared_broker, properties))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.stop()
 
 
 @pytest.fixture(name="eventually")

@@ -1,88 +1,47 @@
 """The Authenticator as a process, and the administration of its users (V12, V71, V72)."""
 
 import contextlib
+import functools
 import hashlib
 import json
-import os
 import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from iceflix.auth import admin
 from iceflix.contract import Ice, IceFlix
-from tests.conftest import Broker, Eventually, wait_until
+from tests.conftest import (
+    Eventually,
+    ProcessStarter,
+    ServiceProcess,
+    command,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.serial]
 
 SECRET = hashlib.sha256(b"secret").hexdigest()
-SPAWN = [sys.executable, "-P", "-m"]
-
-
-class Process:
-    """A running ``serve auth``."""
-
-    def __init__(self, home: Path, broker: Broker, *properties: str) -> None:
-        self._home = home
-        command = [*SPAWN, "iceflix.ops.serve", "auth", *properties]
-        command.append(f"--IceStorm.TopicManager.Proxy={broker.proxy}")
-        self.popen = subprocess.Popen(  # pylint: disable=consider-using-with  # see stop
-            command, env=environment(home), stderr=subprocess.PIPE, text=True
-        )
-
-    def proxy(self, ice: Ice.Communicator) -> IceFlix.AuthenticatorPrx:
-        """Its Authenticator, once it is ready."""
-        found: list[str] = []
-
-        def ready() -> bool:
-            assert self.popen.poll() is None, "it has ended"
-            for file in (self._home / "run").glob("auth-*.json"):
-                facts = json.loads(file.read_text())
-                if facts["pid"] == self.popen.pid:
-                    found.append(facts["proxy"])
-            return bool(found)
-
-        wait_until(ready, 20, "the Authenticator is ready")
-        return IceFlix.AuthenticatorPrx.uncheckedCast(ice.stringToProxy(found[0]))
-
-    def stop(self) -> None:
-        """Kill it, if it still runs."""
-        self.popen.kill()
-        self.popen.communicate()
-
-
-def environment(home: Path) -> dict[str, str]:
-    """With a home of the test's own."""
-    return {**os.environ, "ICEFLIX_HOME": str(home)}
+Start = Callable[..., ServiceProcess]
 
 
 def users(home: Path, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
     """Run ``iceflix users`` to its end."""
-    command = [*SPAWN, "iceflix.cli", "users", *arguments]
-    return subprocess.run(
-        command, env=environment(home), input=stdin, capture_output=True, text=True, check=False
-    )
+    return command(home, "users", *arguments, stdin=stdin)
 
 
-Start = Callable[..., Process]
+def authenticator(process: ServiceProcess, ice: Ice.Communicator) -> IceFlix.AuthenticatorPrx:
+    """The Authenticator of this process, once it is ready."""
+    return IceFlix.AuthenticatorPrx.uncheckedCast(ice.stringToProxy(process.proxy()))
 
 
 @pytest.fixture(name="start")
-def fixture_start(tmp_path: Path, broker: Broker) -> Iterator[Start]:
+def _start(start_process: ProcessStarter) -> Start:
     """Start Authenticators of one home."""
-    started: list[Process] = []
-
-    def starter(*properties: str) -> Process:
-        started.append(Process(tmp_path, broker, *properties))
-        return started[-1]
-
-    yield starter
-    for process in started:
-        process.stop()
+    return functools.partial(start_process, "auth")
 
 
 def test_add_user_reaches_all_that_run_without_stopping_them(
@@ -91,7 +50,7 @@ def test_add_user_reaches_all_that_run_without_stopping_them(
     """V71: the login works as soon as the command has ended, at the same processes."""
     admin.put_user(tmp_path / "users.json", "ana", SECRET)
     processes = [start(), start()]
-    proxies = [process.proxy(ice) for process in processes]
+    proxies = [authenticator(process, ice) for process in processes]
     token = proxies[0].refreshAuthorization("ana", SECRET)
     done = users(tmp_path, "add", 'Ñandú "o\'tro"', 'cla"ve €')
     assert (done.returncode, done.stderr) == (0, "")
@@ -114,7 +73,7 @@ def test_the_signal_reloads(tmp_path: Path, start: Start, ice: Ice.Communicator)
     file = tmp_path / "users.json"
     admin.put_user(file, "ana", SECRET)
     process = start()
-    proxy = process.proxy(ice)
+    proxy = authenticator(process, ice)
     for content, user in [
         ('{"leo": {"password_hash": "%s"}}', "leo"),
         ('{"leo": {"password_hash": "%s"}', "leo"),
@@ -165,8 +124,8 @@ def test_two_that_start_at_once_share_the_key(
     """V20: whoever makes it."""
     admin.put_user(tmp_path / "users.json", "ana", SECRET)
     first, second = start(), start()
-    token = first.proxy(ice).refreshAuthorization("ana", SECRET)
-    assert second.proxy(ice).isAuthorized(token)
+    token = authenticator(first, ice).refreshAuthorization("ana", SECRET)
+    assert authenticator(second, ice).isAuthorized(token)
 
 
 def test_a_killed_issuer_leaves_its_tokens_good(
@@ -175,8 +134,8 @@ def test_a_killed_issuer_leaves_its_tokens_good(
     """V20, V21: kill -9; they expire all the same."""
     admin.put_user(tmp_path / "users.json", "ana", SECRET)
     first, second = (start("--Auth.TokenSeconds=3") for _ in range(2))
-    second_proxy = second.proxy(ice)
-    token = first.proxy(ice).refreshAuthorization("ana", SECRET)
+    second_proxy = authenticator(second, ice)
+    token = authenticator(first, ice).refreshAuthorization("ana", SECRET)
     first.popen.kill()
     assert second_proxy.isAuthorized(token)
     eventually(lambda: not second_proxy.isAuthorized(token), 5)

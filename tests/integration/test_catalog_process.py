@@ -1,10 +1,6 @@
 """The catalogue as a process: killed at once after an answer, and unable to start (V23)."""
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +8,7 @@ import pytest
 
 from iceflix.contract import Ice, IceFlix, IceStorm
 from iceflix.contract.topics import SERVICE_AVAILABILITY
-from tests.conftest import Broker, wait_until
+from tests.conftest import Broker, ProcessStarter, ServiceProcess, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.serial]
 
@@ -33,57 +29,18 @@ class Vouching(IceFlix.Authenticator):
         return "token"
 
 
-class Process:
-    """A running ``serve catalog``."""
-
-    def __init__(self, home: Path, broker: Broker, *properties: str) -> None:
-        self._home = home
-        command = [sys.executable, "-P", "-m", "iceflix.ops.serve", "catalog", *properties]
-        command.append(f"--IceStorm.TopicManager.Proxy={broker.proxy}")
-        self.popen = subprocess.Popen(  # pylint: disable=consider-using-with  # see kill
-            command,
-            env={**os.environ, "ICEFLIX_HOME": str(home)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def proxy(self, ice: Ice.Communicator) -> IceFlix.MediaCatalogPrx:
-        """Its MediaCatalog, once it is ready."""
-        found: list[str] = []
-
-        def ready() -> bool:
-            assert self.popen.poll() is None, "it has ended"
-            for file in (self._home / "run").glob("catalog-*.json"):
-                facts = json.loads(file.read_text())
-                if facts["pid"] == self.popen.pid:
-                    found.append(facts["proxy"])
-            return bool(found)
-
-        wait_until(ready, 20, "the catalogue is ready")
-        return IceFlix.MediaCatalogPrx.uncheckedCast(ice.stringToProxy(found[0]))
-
-    def kill(self) -> None:
-        """SIGKILL, if it still runs."""
-        if self.popen.poll() is None:
-            self.popen.kill()
-            self.popen.communicate()
+Start = Callable[..., ServiceProcess]
 
 
-Start = Callable[..., Process]
+def _catalog(process: ServiceProcess, ice: Ice.Communicator) -> IceFlix.MediaCatalogPrx:
+    """The MediaCatalog of this process, once it is ready."""
+    return IceFlix.MediaCatalogPrx.uncheckedCast(ice.stringToProxy(process.proxy()))
 
 
 @pytest.fixture(name="start")
-def _start(tmp_path: Path, broker: Broker) -> Iterator[Start]:
+def _start(start_process: ProcessStarter) -> Start:
     """Start catalogues of one home."""
-    started: list[Process] = []
-
-    def starter(*properties: str) -> Process:
-        started.append(Process(tmp_path, broker, *properties))
-        return started[-1]
-
-    yield starter
-    for process in started:
-        process.kill()
+    return partial(start_process, "catalog")
 
 
 def _announce(broker: Broker, ice: Ice.Communicator) -> Callable[[], None]:
@@ -112,17 +69,17 @@ def test_what_was_answered_survives_a_kill(
     file = f"--Catalog.File={tmp_path / 'films.db'}"
     for n in range(3):
         process = start(file)
-        catalog = process.proxy(ice)
+        catalog = _catalog(process, ice)
         if n == 0:
             _media(broker).newMedia("a", "Uno", "nobody")
             wait_until(partial(_found, catalog, "uno"))
         wait_until(partial(_edited, catalog, announce, n))
-        process.kill()
-        catalog = start(file).proxy(ice)
+        process.stop()
+        catalog = _catalog(start(file), ice)
         assert catalog.getTilesByName(f"nombre {n}", True) == ["a"]
         assert catalog.getTilesByTags([f"tag {m}" for m in range(n + 1)], True) == ["a"]
         assert catalog.getTilesByName("uno", True) == []
-    elsewhere = start(f"--Catalog.File={tmp_path / 'other.db'}").proxy(ice)
+    elsewhere = _catalog(start(f"--Catalog.File={tmp_path / 'other.db'}"), ice)
     assert elsewhere.getTilesByName("", False) == []
 
 

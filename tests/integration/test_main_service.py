@@ -1,9 +1,9 @@
 """Main before real Authenticators that die, hang and come back (V04, V06-V08, V53, V55)."""
 
+import functools
 import hashlib
 import signal
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,9 @@ import pytest
 from iceflix.auth import admin
 from iceflix.contract import Ice, IceFlix
 from iceflix.main import service
-from tests.conftest import Broker, Eventually, HostMaker
-from tests.integration.test_auth_process import Process
+from tests.conftest import Eventually, HostMaker, ProcessStarter
+from tests.integration.test_auth_process import Start
+from tests.integration.test_auth_process import authenticator as authenticator_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.serial]
 
@@ -31,18 +32,10 @@ def fixture_main(make_host: HostMaker, ice: Ice.Communicator) -> IceFlix.MainPrx
 
 
 @pytest.fixture(name="start")
-def fixture_start(tmp_path: Path, broker: Broker) -> Iterator[Callable[[], Process]]:
+def fixture_start(tmp_path: Path, start_process: ProcessStarter) -> Start:
     """Start Authenticators that know ana (secret)."""
     admin.put_user(tmp_path / "users.json", "ana", SECRET)
-    started: list[Process] = []
-
-    def starter() -> Process:
-        started.append(Process(tmp_path, broker))
-        return started[-1]
-
-    yield starter
-    for process in started:
-        process.stop()
+    return functools.partial(start_process, "auth")
 
 
 def given(main: IceFlix.MainPrx, times: int = 30) -> set[str]:
@@ -61,7 +54,7 @@ def given(main: IceFlix.MainPrx, times: int = 30) -> set[str]:
 
 
 def test_a_client_needs_main_only(
-    start: Callable[[], Process], main: IceFlix.MainPrx, eventually: Eventually
+    start: Start, main: IceFlix.MainPrx, eventually: Eventually
 ) -> None:
     """V53, V55: nobody at first; then whoever comes."""
     assert given(main) == {"nobody"}
@@ -77,14 +70,14 @@ def test_a_client_needs_main_only(
 
 
 def test_the_dead_are_never_named(
-    start: Callable[[], Process],
+    start: Start,
     main: IceFlix.MainPrx,
     ice: Ice.Communicator,
     eventually: Eventually,
 ) -> None:
     """V06, V07, V53: three, one, none."""
     processes = [start() for _ in range(3)]
-    names = [process.proxy(ice).ice_getIdentity().name for process in processes]
+    names = [authenticator_of(process, ice).ice_getIdentity().name for process in processes]
     eventually(lambda: given(main) == set(names), 20)
     for process in processes[:2]:
         process.popen.kill()
@@ -95,14 +88,14 @@ def test_the_dead_are_never_named(
 
 
 def test_the_hung_are_not_named_until_they_go_on(
-    start: Callable[[], Process],
+    start: Start,
     main: IceFlix.MainPrx,
     ice: Ice.Communicator,
     eventually: Eventually,
 ) -> None:
     """V08."""
     processes = [start() for _ in range(2)]
-    names = [process.proxy(ice).ice_getIdentity().name for process in processes]
+    names = [authenticator_of(process, ice).ice_getIdentity().name for process in processes]
     eventually(lambda: given(main) == set(names), 20)
     processes[0].popen.send_signal(signal.SIGSTOP)
     eventually(lambda: given(main) == {names[1]}, 5)

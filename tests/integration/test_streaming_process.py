@@ -1,5 +1,6 @@
 """The streaming service as a process: signals, reload_media, and nothing that outlives it."""
 
+import functools
 import json
 import os
 import shutil
@@ -15,67 +16,36 @@ import psutil
 import pytest
 
 from iceflix.contract import Ice, IceFlix
-from tests.conftest import Broker, wait_until
+from tests.conftest import (
+    Broker,
+    ProcessStarter,
+    ServiceProcess,
+    command,
+    wait_until,
+)
 from tests.media.clips import Clips
 from tests.media.foreign import Foreigners, drain, take
 from tests.media.receiver import Receiver
 
 pytestmark = [pytest.mark.slow, pytest.mark.serial]
 
-SPAWN = [sys.executable, "-P", "-m"]
+Start = Callable[[], ServiceProcess]
 
 
-class Process:
-    """A running ``serve streaming``."""
-
-    def __init__(self, home: Path, broker: Broker) -> None:
-        self.home = home
-        command = [*SPAWN, "iceflix.ops.serve", "streaming", "--Media.SettleSeconds=0.1"]
-        command.append(f"--IceStorm.TopicManager.Proxy={broker.proxy}")
-        self.popen = subprocess.Popen(  # pylint: disable=consider-using-with  # see stop
-            command, env=environment(home), stderr=subprocess.PIPE, text=True
-        )
-
-    def provider(self, ice: Ice.Communicator) -> IceFlix.StreamProviderPrx:
-        """Its StreamProvider, once it is ready."""
-        found: list[str] = []
-
-        def ready() -> bool:
-            assert self.popen.poll() is None, "it has ended"
-            for file in (self.home / "run").glob("streaming-*.json"):
-                facts = json.loads(file.read_text())
-                if facts["pid"] == self.popen.pid:
-                    found.append(facts["proxy"])
-            return bool(found)
-
-        wait_until(ready, 20, "the StreamProvider is ready")
-        return IceFlix.StreamProviderPrx.uncheckedCast(ice.stringToProxy(found[0]))
-
-    def has_read(self) -> int:
-        """How many bytes it has read from files so far."""
-        lines = Path(f"/proc/{self.popen.pid}/io").read_text("ascii").splitlines()
-        return int(lines[0].removeprefix("rchar: "))
-
-    def stop(self) -> None:
-        """Kill it, if it still runs."""
-        self.popen.kill()
-        self.popen.communicate()
+def stream_provider(process: ServiceProcess, ice: Ice.Communicator) -> IceFlix.StreamProviderPrx:
+    """The StreamProvider of this process, once it is ready."""
+    return IceFlix.StreamProviderPrx.uncheckedCast(ice.stringToProxy(process.proxy()))
 
 
-def environment(home: Path) -> dict[str, str]:
-    """With a home of the test's own."""
-    return {**os.environ, "ICEFLIX_HOME": str(home)}
+def has_read(process: ServiceProcess) -> int:
+    """How many bytes it has read from files so far."""
+    lines = Path(f"/proc/{process.popen.pid}/io").read_text("ascii").splitlines()
+    return int(lines[0].removeprefix("rchar: "))
 
 
 def media(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run ``iceflix media`` to its end."""
-    command = [*SPAWN, "iceflix.cli", "media", *arguments]
-    return subprocess.run(
-        command, env=environment(home), capture_output=True, text=True, check=False
-    )
-
-
-Start = Callable[[], Process]
+    return command(home, "media", *arguments)
 
 
 @pytest.fixture(name="clips", scope="module")
@@ -84,19 +54,11 @@ def _clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
 
 
 @pytest.fixture(name="start")
-def _start(tmp_path: Path, broker: Broker, clips: Clips) -> Iterator[Start]:
+def _start(tmp_path: Path, start_process: ProcessStarter, clips: Clips) -> Start:
     """Start StreamProviders of one home."""
-    started: list[Process] = []
     (tmp_path / "media").mkdir()
     shutil.copy(clips.get("long.mp4"), tmp_path / "media" / "Long.mp4")
-
-    def starter() -> Process:
-        started.append(Process(tmp_path, broker))
-        return started[-1]
-
-    yield starter
-    for process in started:
-        process.stop()
+    return functools.partial(start_process, "streaming", "--Media.SettleSeconds=0.1")
 
 
 @pytest.fixture(name="foreigners")
@@ -121,7 +83,7 @@ def test_reload_media_announces_what_is_new_without_interruption(
     """V73, X24: exactly one newMedia, the stream has no gap, the process is the same."""
     announced = foreigners.listen("MediaAnnouncements", IceFlix.StreamAnnounces, "newMedia")
     process = start()
-    provider = process.provider(foreigners.ice)
+    provider = stream_provider(process, foreigners.ice)
     first = take(announced)[1]
     foreigners.accepted(provider, first)
     with Receiver() as receiver:
@@ -156,7 +118,7 @@ def test_reannouncing_reads_no_file(start: Start, foreigners: Foreigners) -> Non
     """V42: with a file of 2 GiB, in less than a second, now and after a restart."""
     announced = foreigners.listen("MediaAnnouncements", IceFlix.StreamAnnounces, "newMedia")
     process = start()
-    process.provider(foreigners.ice)
+    stream_provider(process, foreigners.ice)
     take(announced)
     size = 2 << 30
     with (process.home / "media" / "Long.mp4").open("ab") as big:
@@ -165,14 +127,14 @@ def test_reannouncing_reads_no_file(start: Start, foreigners: Foreigners) -> Non
     process.popen.send_signal(signal.SIGUSR1)
     found = take(announced, 60)[1]
     for again in (process, start()):
-        provider = again.provider(foreigners.ice)
+        provider = stream_provider(again, foreigners.ice)
         if again is not process:
             assert take(announced)[1] == found
-        before, began = again.has_read(), time.monotonic()
+        before, began = has_read(again), time.monotonic()
         provider.reannounceMedia()
         assert time.monotonic() - began < 1
         assert take(announced, 1)[1] == found
-        assert again.has_read() - before < 1 << 20
+        assert has_read(again) - before < 1 << 20
         assert again.popen.poll() is None
 
 
@@ -183,7 +145,7 @@ def test_nothing_is_sent_by_the_dead(
     """V52: the packets stop with the process; told to end, it does so soon and tidily."""
     announced = foreigners.listen("MediaAnnouncements", IceFlix.StreamAnnounces, "newMedia")
     process = start()
-    provider = process.provider(foreigners.ice)
+    provider = stream_provider(process, foreigners.ice)
     found = take(announced)[1]
     foreigners.accepted(provider, found)
     with Receiver() as receiver:

@@ -17,6 +17,7 @@ _PORT = re.compile(r"-p\s+(\d+)")
 DEFAULTS = {
     "Ice.Default.Host": "127.0.0.1",
     "Ice.Default.InvocationTimeout": "10000",
+    "Ice.MessageSizeMax": "2048",  # what IceStorm takes (1024) must reach us with what it adds
     "Ice.Override.ConnectTimeout": "2000",
     "Ice.RetryIntervals": "0",
     "Ice.ThreadPool.Client.Size": "2",

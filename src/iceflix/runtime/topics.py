@@ -169,8 +169,12 @@ class Topics:
     def subscribe(self, topic: str, servant: Ice.Object) -> None:
         """Stay subscribed to a topic for the life of the process. The servant must not raise."""
         with self._lock:
-            if topic not in self._wanted.subscribers:
-                self._wanted.subscribers[topic] = self._adapter.addWithUUID(servant).ice_oneway()
+            if topic in self._wanted.subscribers:
+                return
+            subscriber = self._adapter.addWithUUID(servant).ice_oneway()
+            self._wanted.subscribers[topic] = subscriber
+        if self.connected:  # so that a service which says that it is ready does hear
+            self._attempt(lambda: self._broker.subscribe(topic, subscriber, afresh=False))
         self.wake()
 
     def publisher(self, topic: str, cast: type[PrxT]) -> Publisher[PrxT]:
