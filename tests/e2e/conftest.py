@@ -24,6 +24,7 @@ class Platform:
         self.properties = [
             f"--Main.Endpoints={self.main.partition(':')[2]}",
             f"--IceStorm.TopicManager.Proxy={self.topic_manager}",
+            "--Farm.System=off",
             *more,
         ]
         self.environment = {**os.environ, "ICEFLIX_HOME": str(home)}

@@ -39,6 +39,7 @@ class Ports:
             f"--Main.Endpoints=tcp -p {self.main}",
             f"--Client.Main={self.main_proxy}",
             f"--IceStorm.TopicManager.Proxy={self.storm_proxy}",
+            "--Farm.System=off",
         ]
 
 

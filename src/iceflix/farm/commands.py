@@ -69,7 +69,9 @@ def down(context: click.Context) -> None:
     with _plain():
         stopped = Farm(settings.home).stop()
     if not stopped:
-        raise click.ClickException(f"no farm was started on {settings.home}")
+        raise click.ClickException(
+            f"no farm was started on {settings.home} by iceflix farm up; run_iceflix stops its own"
+        )
     click.echo(f"{stopped} processes stopped.")
 
 

@@ -22,6 +22,7 @@ from iceflix.runtime.files import atomic_write, exclusive_lock
 
 STATE = "farm.json"
 SERVICES = ("useradmin", "filteradmin", "central", "gateway")
+_KINDS = (*SERVICES, "multiserver", "node")
 _STOP_SECONDS = 4.0
 _POLL_SECONDS = 0.05
 
@@ -139,6 +140,11 @@ class Farm:
         with exclusive_lock(self._state):
             if any(process.alive for process in self.processes()):
                 raise SetupError("a farm runs here already; stop it with: iceflix farm down")
+            if any(service.kind in _KINDS for service in self.ready()):
+                raise SetupError(
+                    "a farm runs here already, one that iceflix farm did not start (run_iceflix "
+                    "with --Farm.System=off starts none); stop that, or set ICEFLIX_HOME"
+                )
             (self.home / "logs").mkdir(exist_ok=True)
             (self.home / "images").mkdir(exist_ok=True)
             started: list[Running] = []

@@ -78,7 +78,9 @@ class Child:
             lines.append(self._pending)
             self._pending = b""
         for line in lines:
-            text = line[:_LINE_BYTES].decode(errors="replace").rstrip()
+            long = len(line) > _LINE_BYTES  # its ends say most
+            kept = line[: _LINE_BYTES // 2] + line[-_LINE_BYTES // 2 :] if long else line
+            text = kept.decode(errors="replace").rstrip()
             if text:
                 self.last_lines.append(text)
                 self._said(text)

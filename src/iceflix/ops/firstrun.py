@@ -2,12 +2,12 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from iceflix.auth import userfile
-from iceflix.ops.project import SAMPLE
+from iceflix.ops.project import PICTURES, SAMPLE
 from iceflix.runtime.errors import SetupError
 from iceflix.runtime.files import atomic_write
 from iceflix.runtime.settings import Settings
@@ -49,6 +49,23 @@ def bring_sample(settings: Settings, sample: Path = SAMPLE) -> str:
             return f"first run: put videos into {folder}"
         _copy(sample, folder)
     return f"first run: a sample video is in {folder}; put yours there, then ./reload_media"
+
+
+def bring_images(settings: Settings, pictures: Sequence[Path] = PICTURES) -> str:
+    """Create the farm's image folder, with sample pictures, unless one exists or another was given.
+
+    Returns a sentence about it, or nothing. Raises SetupError.
+    """
+    folder = settings.home / "images"
+    if "Farm.Images" in settings.values or folder.exists():
+        return ""
+    there = [picture for picture in pictures if picture.is_file()]
+    with _writing(folder):
+        folder.mkdir(parents=True)
+        for picture in there:
+            _copy(picture, folder)
+    what = "sample pictures are in" if there else "put pictures into"
+    return f"first run: {what} {folder}"
 
 
 def _copy(sample: Path, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 import signal
 import time
 from collections.abc import Callable, Coroutine, Iterable
@@ -18,6 +19,7 @@ SERVICE_STOP_SECONDS = 3.5
 BROKER_STOP_SECONDS = 1.0
 _SILENT_AFTER = 3  # answers missed one after the other
 _NO_SUCH_PROGRAM = (126, 127)
+_COMPLAINT = re.compile(r"iceflix [a-z]+: ")
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,14 @@ class Recipe:
     ``command`` gives the arguments and the folder to start it in; both may raise SetupError.
     ``mend`` gets the exit code and the last words, and returns a sentence about what it did.
     ``heard`` gets every line that it writes; services keep logs of their own.
+    ``optional``: the run goes on without it when it cannot start.
     """
 
     name: str
     command: Callable[[], tuple[tuple[str, ...], Path | None]]
     mend: Callable[[int, str], str | None] = lambda _code, _words: None
     heard: Callable[[str], None] = lambda _line: None
+    optional: bool = False
 
 
 class Service:
@@ -82,7 +86,7 @@ class Service:
     def complaint(self) -> str:
         """What it said when it refused to start."""
         lines = list(self.child.last_lines)
-        own = [line for line in lines if line.startswith(f"iceflix {self.name}: ")]
+        own = [line for line in lines if _COMPLAINT.match(line)]
         last = (own or lines or [f"{self.name} did not start and did not say why"])[-1]
         return last.removeprefix("iceflix ")
 
@@ -102,7 +106,9 @@ class Fleet:
         service = Service(recipe, self.console)
         self.services[recipe.name] = service
         service.start()
-        self._keepers.append(asyncio.create_task(self._keep(service)))
+        keeper = asyncio.create_task(self._keep(service))
+        keeper.add_done_callback(lambda _ended: self.stopping.set())
+        self._keepers.append(keeper)
         return service
 
     def fail(self, error: SetupError) -> None:
@@ -165,10 +171,19 @@ class Fleet:
             try:
                 self._report(service, code)
             except SetupError as error:
-                self.fail(error)
+                if service.recipe.optional:
+                    await self._without(service, error)
+                else:
+                    self.fail(error)
                 return
             if not await self._revive(service):
                 return
+
+    async def _without(self, service: Service, error: SetupError) -> None:
+        """Go on without it."""
+        service.life.stopped()
+        self.console.say(f"{service.name}: left out, the rest goes on: {error}")
+        await self.stopping.wait()
 
     def _report(self, service: Service, code: int) -> None:
         """Say that it ended and what will be done. Raises SetupError when nothing can be."""

@@ -17,13 +17,13 @@ _PATIENCE_SECONDS = 15.0
 
 
 class Lookout:
-    """Asks every service of a fleet; says once when clients can come."""
+    """Asks every service of a fleet; says once, by ``open`` too, when clients can come."""
 
     def __init__(self, settings: Settings, fleet: Fleet, broker: Broker) -> None:
         self._settings = settings
         self._fleet = fleet
         self._broker = broker
-        self._open = False
+        self.open = asyncio.Event()
 
     async def follow(self) -> None:
         """Until the run ends."""
@@ -32,9 +32,9 @@ class Lookout:
         while await self._fleet.pause(pause):
             await self._look()
             self.show()
-            pause = _LOOK_SECONDS if self._open else _LOOK_SECONDS_AT_START
+            pause = _LOOK_SECONDS if self.open.is_set() else _LOOK_SECONDS_AT_START
             waited += pause
-            if not self._open and waited > _PATIENCE_SECONDS:
+            if not self.open.is_set() and waited > _PATIENCE_SECONDS:
                 waited = float("-inf")
                 self._say_what_is_missing()
 
@@ -49,12 +49,14 @@ class Lookout:
         services = self._fleet.services
         found = {entry.pid: entry for entry in facts.read_all(self._settings.home)}
         await asyncio.gather(*(self._look_at(service, found) for service in services.values()))
-        if self._open or any(one.life.state is not State.READY for one in services.values()):
+        if self.open.is_set() or any(
+            one.life.state is not State.READY for one in services.values()
+        ):
             return
         entry = found.get(services["main"].child.pid or 0)
         if entry is not None and await watch.hands_out(self._proxy(entry)):
-            self._open = True
             self._say_open(entry)
+            self.open.set()
 
     async def _look_at(self, service: Service, found: dict[int, facts.Facts]) -> None:
         pid = service.child.pid

@@ -1,5 +1,6 @@
 """``run_iceflix``: one instance of every service, in the foreground, until it is told to stop."""
 
+import asyncio
 import fcntl
 import os
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import iceflix
 from iceflix.contract import Ice
-from iceflix.ops import firstrun, foreground, icestorm, watch
+from iceflix.ops import farm, firstrun, foreground, icestorm, watch
 from iceflix.ops.broker import Broker
 from iceflix.ops.console import choose_console
 from iceflix.ops.endpoints import listening_addresses
@@ -100,10 +101,21 @@ def service_recipe(kind: str, given: dict[str, str]) -> Recipe:
     return Recipe(kind, lambda: (command, None))
 
 
+async def follow(setting: Setting, fleet: Fleet, lookout: Lookout) -> None:
+    """Look after everything; the farm starts when clients of the videos can come."""
+
+    async def later() -> None:
+        await lookout.open.wait()
+        await farm.follow(setting.services["main"], setting.given, fleet)
+
+    await asyncio.gather(lookout.follow(), later())
+
+
 async def run(setting: Setting, communicator: Ice.Communicator, fleet: Fleet) -> int:
     """Run everything until told to stop. Raises SetupError."""
     say = fleet.console.say
     check_main_port(setting, communicator)
+    farm.system(setting.services["main"])
     for sentence in bring_what_is_missing(setting):
         say(sentence)
     broker = Broker(communicator, setting.services["main"])
@@ -119,7 +131,7 @@ async def run(setting: Setting, communicator: Ice.Communicator, fleet: Fleet) ->
                 pass
         for kind in SERVICES:
             fleet.launch(service_recipe(kind, setting.given))
-        await fleet.until_stopped(lookout.follow())
+        await fleet.until_stopped(follow(setting, fleet, lookout))
         if not fleet.failure:
             fleet.console.ending()
     finally:

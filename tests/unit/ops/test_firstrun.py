@@ -49,6 +49,20 @@ def test_the_sample(tmp_path: Path) -> None:
     assert (tmp_path / "two/media").is_dir()
 
 
+def test_the_sample_pictures(tmp_path: Path) -> None:
+    """Into a folder that was not there; never into one that was, or another one given."""
+    settings = Settings(tmp_path, {})
+    assert "sample pictures are in" in firstrun.bring_images(settings)
+    names = sorted(file.name for file in (tmp_path / "images").iterdir())
+    assert names == ["landscape.jpg", "shapes.png"]
+    (tmp_path / "images/shapes.png").unlink()
+    assert firstrun.bring_images(settings) == ""
+    assert not (tmp_path / "images/shapes.png").exists()
+    elsewhere = Settings(tmp_path / "two", {"Farm.Images": str(tmp_path / "b")})
+    assert firstrun.bring_images(elsewhere) == ""
+    assert "put pictures into" in firstrun.bring_images(Settings(tmp_path / "three", {}), ())
+
+
 def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """A file stands where the folder should be."""
     (tmp_path / "home").write_text("")

@@ -117,6 +117,21 @@ async def test_one_that_refuses_ends_the_run_with_its_sentence() -> None:
     assert str(fleet.failure) == "auth: no such file"
 
 
+async def test_the_run_goes_on_without_an_optional_one() -> None:
+    """It says why, once."""
+    notes = Notes()
+    fleet = Fleet(notes)
+    script = "echo 'iceflix node: no sandbox'; exit 2"
+    command = ("/bin/sh", "-c", script)
+    service = fleet.launch(Recipe("node1", lambda: (command, None), optional=True))
+    await _until(lambda: notes.said)
+    assert notes.said == ["node1: left out, the rest goes on: node: no sandbox"]
+    assert service.row().state is State.STOPPED
+    assert not fleet.stopping.is_set()
+    await fleet.stop("icestorm")
+    assert fleet.failure is None
+
+
 async def test_a_missing_program_ends_the_run() -> None:
     """There is no point in trying again."""
     fleet = Fleet(Notes())

@@ -17,6 +17,7 @@ ADDRESS = "address"  # the file that says where it listens when the port was lef
 _CONNECT_SECONDS = 0.3
 _PAUSE_SECONDS = 1.0
 _STOP_SECONDS = 2.0
+_NAMES_SECONDS = 0.7  # it writes down every change, so that nothing is lost by force
 _log = get_logger(__name__)
 
 
@@ -100,7 +101,7 @@ class NamingServer:
             return
         self._process.terminate()
         try:
-            self._process.wait(_STOP_SECONDS)
+            self._process.wait(_NAMES_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -1,0 +1,91 @@
+"""The farm beside the streaming services: a small one, started when clients can come already.
+
+It never hinders the videos: what of it cannot start is said in a sentence and left out.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from iceflix.farm.launch import Farm, Plan, Start
+from iceflix.ops import firstrun
+from iceflix.ops.fleet import Fleet, Recipe
+from iceflix.ops.project import PICTURES
+from iceflix.ops.restart import State
+from iceflix.runtime.errors import SetupError
+from iceflix.runtime.settings import Settings
+
+OFF = "OFF"
+_SYSTEM = "Farm.System"
+_READY_SECONDS = 20.0
+_LOOK_SECONDS = 0.2
+_SLOTS = max(1, (os.cpu_count() or 1) // 2)
+# Two nodes in all. In B a ring runs one filter, so that two rings show more.
+_PLANS = {
+    "A": Plan("A", multiservers=1, rings=1, nodes=2, slots=_SLOTS),
+    "B": Plan("B", multiservers=1, rings=2, nodes=1, slots=_SLOTS),
+}
+
+
+def system(settings: Settings) -> str:
+    """Which farm was asked for: A, B or OFF. Raises SetupError."""
+    name = settings.text(_SYSTEM).upper()
+    if name not in {OFF, *_PLANS}:
+        raise SetupError(f"{_SYSTEM} must be off, A or B, not {settings.text(_SYSTEM)!r}")
+    return name
+
+
+async def follow(settings: Settings, given: dict[str, str], fleet: Fleet) -> None:
+    """Start it and say when it can be used; then nothing, until the run ends."""
+    wanted, say = system(settings), fleet.console.say
+    if wanted == OFF:
+        return
+    if any(process.alive for process in Farm(settings.home).processes()):
+        say("farm: one runs here already (iceflix farm up); it is left alone")
+        return
+    names = []
+    try:
+        sentence = firstrun.bring_images(settings)
+        for start in _PLANS[wanted].starts(settings.home):
+            names.append(start.name)
+            fleet.launch(_recipe(start, given))
+    except (SetupError, OSError) as error:
+        say(f"farm: it does not start: {error}")
+        return
+    if sentence:
+        say(sentence)
+    await _until_ready(fleet, names, _invitation(settings.home, wanted))
+
+
+async def _until_ready(fleet: Fleet, names: list[str], invitation: str) -> None:
+    """Say once how it is; what gave up has spoken for itself."""
+    waited = 0.0
+    while await fleet.pause(_LOOK_SECONDS):
+        waited += _LOOK_SECONDS
+        states = {name: fleet.services[name].life.state for name in names}
+        late = [name for name, state in states.items() if state is not State.READY]
+        if State.STOPPED in states.values():
+            return
+        if not late:
+            fleet.console.say(invitation)
+            return
+        if waited > _READY_SECONDS:
+            fleet.console.say(f"farm: still waiting for {', '.join(late)}")
+            waited = float("-inf")
+
+
+def _recipe(start: Start, given: dict[str, str]) -> Recipe:
+    properties = {**start.properties, **given}
+    words = (f"--{key}={value}" for key, value in properties.items())
+    command = (sys.executable, "-P", "-m", "iceflix.ops.serve", start.kind, *words)
+    return Recipe(start.name, lambda: (command, None), optional=True)
+
+
+def _invitation(home: Path, name: str) -> str:
+    pictures = [file.name for file in PICTURES if (home / "images" / file.name).exists()]
+    if pictures and name == "A":
+        return (
+            f"Farm: ready (system A); try: iceflix filter {pictures[0]} -f gray,blur:radius=4 "
+            f"--user {firstrun.DEMO_USER}"
+        )
+    return f"Farm: ready (system {name}); look at it with: iceflix farm status"
