@@ -72,6 +72,11 @@ PROPERTIES = (
     Property(
         "Farm.Isolation", "full", "full, or reduced where filters cannot be shut in by bubblewrap"
     ),
+    Property(
+        "Farm.KeepMetadata",
+        "1",
+        "results keep their image's EXIF data; 0: position, camera, ... go",
+    ),
     Property("Farm.MaxBytes", "134217728", "largest image file"),
     Property("Farm.MaxPixels", "64000000", "largest image, width times height"),
     Property(
@@ -80,7 +85,9 @@ PROPERTIES = (
         "key that filters are signed with, learned at the first contact unless it is there",
     ),
     Property(
-        "Farm.System", "A", "A: every node runs every filter; B: a ring runs one; off: no farm"
+        "Farm.System",
+        "A",
+        "A: every node runs every filter; B: a ring runs one; off: run_iceflix has no farm",
     ),
     Property("FilterAdmin.File", "{home}/assignments.json", "which ring runs which filter"),
     Property("FilterAdmin.KeyFile", "{home}/filters.key", "private key that signs filters"),

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from iceflix.contract import Ice, IceFlix
+from iceflix.farm.clock.chain import follow_user_administrator
 from iceflix.farm.discovery import CENTRAL, EVERYBODY, FILTERADMIN, farm_channel, ring_of
 from iceflix.farm.filteradmin.assignments import Assignments
 from iceflix.farm.filteradmin.filters import Filters, Shelf
@@ -82,6 +83,7 @@ def build(host: Host) -> None:
     guard = AdminGuard.of(settings)
     proxy = host.publish(FilterAdminServant(filters, guard, signer.public))
     host.announce(FILTERADMIN, proxy, farm_channel(()))
+    follow_user_administrator(host)
     directory.on_added(CENTRAL, lambda _known: push.afresh())
     trusting = settings.flag("FilterAdmin.TrustFolder")
     host.scheduler.every(_LOOK_SECONDS, lambda: _look(filters, push, trusting=trusting))

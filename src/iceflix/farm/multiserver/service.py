@@ -1,7 +1,8 @@
 """The multiserver as a microservice: settings -> books, servant."""
 
 from iceflix.contract import Ice
-from iceflix.farm.discovery import MULTISERVER, farm_channel
+from iceflix.farm.clock.chain import follow_user_administrator
+from iceflix.farm.discovery import MULTISERVER, USERADMIN, farm_channel
 from iceflix.farm.images.store import ImageStore
 from iceflix.farm.multiserver.counter import Counter
 from iceflix.farm.multiserver.jobs import Jobs, Policy
@@ -31,4 +32,6 @@ def build(host: Host) -> None:
     host.announce(MULTISERVER, proxy, farm_channel(()))
     host.on_stop(counter.stop)
     host.details(lambda: {"name": name, "system": system, **counter.details()})
-    host.listen(farm_channel((MULTISERVER,)))  # its own voice tells it that the broker delivers
+    # Its own voice tells it that the broker delivers.
+    host.listen(farm_channel((MULTISERVER, USERADMIN)))
+    follow_user_administrator(host)

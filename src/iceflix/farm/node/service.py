@@ -3,7 +3,8 @@
 import time
 from dataclasses import replace
 
-from iceflix.farm.discovery import FILTERADMIN, MULTISERVER, farm_channel, node_kind
+from iceflix.farm.clock.chain import follow_user_administrator
+from iceflix.farm.discovery import FILTERADMIN, MULTISERVER, USERADMIN, farm_channel, node_kind
 from iceflix.farm.images.store import ImageStore
 from iceflix.farm.model import NodeLoad
 from iceflix.farm.node.code import CodeSource, PublicKey, Received, SharedFolder
@@ -30,18 +31,19 @@ def build(host: Host) -> None:
     settings = host.settings
     system, ring = _system(settings), settings.text("Node.Ring")
     nodes = node_kind(ring)
-    host.listen(farm_channel((nodes, MULTISERVER, FILTERADMIN)))
+    host.listen(farm_channel((nodes, MULTISERVER, FILTERADMIN, USERADMIN)))
     meter = LoadMeter()
     slots = settings.integer("Node.Slots") or len(meter.processors)
     me = Me(ring, host.identifier, settings.integer("Ring.Priority"), system, _timing(settings))
     store = ImageStore.from_url(settings.text("Farm.Images"))
-    workshop = Workshop(store, _limits(settings), slots)
+    workshop = Workshop(store, Limits.of(settings), slots)
     host.on_stop(workshop.stop)
     load = NodeLoad(host.identifier, float(len(meter.processors)), slots=slots)
     member = Member(me, load, time.monotonic())
     shell = Shell(host, member, Hands(workshop, _codes(host, system)))
     proxy = host.publish(RingServant(shell))
     host.announce(nodes, proxy, farm_channel(()))
+    follow_user_administrator(host)
     directory = host.directory
     directory.on_added(nodes, shell.peer_added)
     directory.on_removed(nodes, shell.peer_removed)
@@ -65,16 +67,6 @@ def _timing(settings: Settings) -> Timing:
         hold_most=settings.seconds("Ring.HoldSeconds"),
         loss=settings.seconds("Ring.LossSeconds"),
         silence=settings.seconds("Ring.SilenceSeconds"),
-    )
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        seconds=settings.seconds("Farm.FilterSeconds"),
-        megabytes=settings.integer("Farm.FilterMegabytes"),
-        pixels=settings.integer("Farm.MaxPixels"),
-        file_bytes=settings.integer("Farm.MaxBytes"),
-        isolation=settings.text("Farm.Isolation"),
     )
 
 

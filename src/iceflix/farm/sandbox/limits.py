@@ -44,6 +44,7 @@ class Limits:
             megabytes=settings.integer("Farm.FilterMegabytes"),
             pixels=settings.integer("Farm.MaxPixels"),
             file_bytes=settings.integer("Farm.MaxBytes"),
+            keep_metadata=settings.flag("Farm.KeepMetadata"),
             isolation=settings.text("Farm.Isolation"),
         )
 
