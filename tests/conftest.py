@@ -176,10 +176,11 @@ class ServiceProcess:
         return found[0]
 
     def stop(self) -> None:
-        """Kill it, if it still runs."""
+        """Kill it, if it still runs. It may be stopped twice."""
         if self.popen.poll() is None:
             self.popen.kill()
-        self.popen.communicate()
+        if self.popen.stderr is not None and not self.popen.stderr.closed:
+            self.popen.communicate()
 
 
 ProcessStarter = Callable[..., ServiceProcess]
