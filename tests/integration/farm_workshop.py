@@ -12,7 +12,8 @@ import numpy as np
 
 from iceflix.farm.filters import library
 from iceflix.farm.filters.parse import parse_chain
-from iceflix.farm.workshop import CodeStep, Work, WorkResult, Workshop
+from iceflix.farm.model import Completion
+from iceflix.farm.workshop import CodeStep, Work, Workshop
 from tests.golden.make import apply_here, source
 
 _numbers = itertools.count()
@@ -37,9 +38,9 @@ def shipped(chain: str) -> tuple[CodeStep, ...]:
     )
 
 
-def do(workshop: Workshop, work: Work, seconds: float = 30.0) -> WorkResult:
+def do(workshop: Workshop, work: Work, seconds: float = 30.0) -> Completion:
     """Have a task done."""
-    results: queue.SimpleQueue[WorkResult] = queue.SimpleQueue()
+    results: queue.SimpleQueue[Completion] = queue.SimpleQueue()
     workshop.submit(work, results.put)
     return results.get(timeout=seconds)
 

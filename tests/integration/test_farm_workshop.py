@@ -17,8 +17,9 @@ import pytest
 
 from iceflix.farm.images.container import unpack
 from iceflix.farm.images.folder import FolderStore
+from iceflix.farm.model import Completion
 from iceflix.farm.sandbox.limits import Limits
-from iceflix.farm.workshop import CodeStep, Work, WorkResult, Workshop
+from iceflix.farm.workshop import CodeStep, Work, Workshop
 from tests.conftest import wait_until
 from tests.golden.make import source
 from tests.integration.farm_workshop import (
@@ -189,7 +190,7 @@ def test_a_worker_that_is_killed_from_outside_is_replaced(workshop: Workshop, sh
 
 def test_many_at_once_end_once_each(workshop: Workshop) -> None:
     """Thirty tasks over two slots; every callback once."""
-    results: queue.SimpleQueue[WorkResult] = queue.SimpleQueue()
+    results: queue.SimpleQueue[Completion] = queue.SimpleQueue()
     for number in range(30):
         chain = shipped("gray,blur") if number % 3 else (step("mine", MINE),)
         workshop.submit(
@@ -204,7 +205,7 @@ def test_many_at_once_end_once_each(workshop: Workshop) -> None:
 def test_a_task_can_be_cancelled(workshop: Workshop) -> None:
     """One that runs, and one that waits for a slot."""
     forever = step("forever", code("while True: pass"))
-    results: queue.SimpleQueue[WorkResult] = queue.SimpleQueue()
+    results: queue.SimpleQueue[Completion] = queue.SimpleQueue()
     for number in range(3):
         workshop.submit(Work(f"c{number}/0/1", "cat.png", "out.png", (forever,)), results.put)
     assert len(workshop.running()) == 3
@@ -226,7 +227,7 @@ def test_stopping_ends_every_process_and_every_task(share: Path) -> None:
     assert len(mine) == 1
     inside = mine[0].children(recursive=True)
     assert inside
-    results: queue.SimpleQueue[WorkResult] = queue.SimpleQueue()
+    results: queue.SimpleQueue[Completion] = queue.SimpleQueue()
     forever = step("forever", code("while True: pass"))
     workshop.submit(Work("s/0/1", "cat.png", "out.png", (forever,)), results.put)
     workshop.stop()
@@ -268,7 +269,7 @@ def test_a_callback_that_raises_harms_nobody(workshop: Workshop) -> None:
     """The workshop goes on."""
     ended: queue.SimpleQueue[str] = queue.SimpleQueue()
 
-    def bad(result: WorkResult) -> None:
+    def bad(result: Completion) -> None:
         ended.put(result.task)
         raise RuntimeError("not the workshop's fault")
 

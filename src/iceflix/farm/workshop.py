@@ -20,6 +20,7 @@ from iceflix.farm.filters.spec import read_spec
 from iceflix.farm.images.container import SUFFIX
 from iceflix.farm.images.naming import InvalidPath, intermediate_path
 from iceflix.farm.images.store import ImageStore, StoreError
+from iceflix.farm.model import Completion
 from iceflix.farm.sandbox.chain import ChainFailed, Step, run_chain
 from iceflix.farm.sandbox.limits import Limits
 from iceflix.farm.sandbox.pool import Pool
@@ -57,20 +58,6 @@ class Work:
     steps: tuple[CodeStep, ...]
 
 
-@dataclass(frozen=True)
-class WorkResult:  # pylint: disable=too-many-instance-attributes  # the contract's Completion
-    """How a task ended. ``reason`` and ``detail`` (a sentence) are empty when it is good."""
-
-    task: str
-    good: bool
-    reason: str = ""
-    detail: str = ""
-    produced: str = ""
-    source_sha256: str = ""
-    result_sha256: str = ""
-    seconds: float = 0.0
-
-
 class Failure(ServiceError):
     """A task cannot succeed, for a reason of the contract."""
 
@@ -84,10 +71,14 @@ class _Task:
     """A task that was submitted; ``worker`` is what it uses now."""
 
     work: Work
-    done: Callable[[WorkResult], None]
+    done: Callable[[Completion], None]
     began: float
     worker: Worker | None = None
     cancelled: bool = False
+
+
+def _failed(task: "_Task", reason: str, detail: str) -> Completion:
+    return Completion(task.work.task, good=False, reason=reason, detail=detail)
 
 
 class Workshop:
@@ -108,7 +99,7 @@ class Workshop:
             self._pool.stop()
             raise
 
-    def submit(self, work: Work, done: Callable[[WorkResult], None]) -> None:
+    def submit(self, work: Work, done: Callable[[Completion], None]) -> None:
         """Begin a task; ``done`` is called on a thread of the workshop, exactly once.
 
         A task that is under way already is not begun again, and this ``done`` is not called.
@@ -152,14 +143,14 @@ class Workshop:
         try:
             result = self._result(task)
         except Failure as failure:
-            result = WorkResult(task.work.task, False, failure.reason, str(failure))
+            result = _failed(task, failure.reason, str(failure))
         except ServiceError as error:
-            result = WorkResult(task.work.task, False, FILTER_FAILED, str(error))
+            result = _failed(task, FILTER_FAILED, str(error))
         except Exception:  # noqa: BLE001  # pylint: disable=broad-exception-caught
             # The ring waits for an answer, whatever is wrong here.
             _log.exception("task_failed", task=task.work.task)
             detail = "an internal error; the node's log has more"
-            result = WorkResult(task.work.task, False, FILTER_FAILED, detail)
+            result = _failed(task, FILTER_FAILED, detail)
         with self._lock:
             self._tasks.pop(task.work.task, None)
         try:
@@ -168,7 +159,7 @@ class Workshop:
             # Not ours, and nobody else would see it.
             _log.exception("callback_failed", task=task.work.task)
 
-    def _result(self, task: _Task) -> WorkResult:
+    def _result(self, task: _Task) -> Completion:
         work = task.work
         steps = tuple(checked_step(step) for step in work.steps)
         target = work.target or intermediate_path(work.task, SUFFIX)
@@ -181,9 +172,8 @@ class Workshop:
             self._bounded(lambda: self._store.write(target, made))
         except InvalidPath as error:
             raise Failure(INVALID_REQUEST, f"the result cannot be written: {error}") from error
-        return WorkResult(
+        return Completion(
             work.task,
-            True,
             produced=target,
             source_sha256=hashlib.sha256(data).hexdigest(),
             result_sha256=hashlib.sha256(made).hexdigest(),

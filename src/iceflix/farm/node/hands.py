@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Protocol
 
 from iceflix.contract.reasons import FILTER_FAILED
 from iceflix.farm.model import Completion, FilterCode, Task
 from iceflix.farm.node.code import CodeSource
-from iceflix.farm.workshop import CodeStep, Work, WorkResult
+from iceflix.farm.workshop import CodeStep, Work
 from iceflix.runtime.errors import Denial
 from iceflix.runtime.log import get_logger
 
@@ -17,7 +18,7 @@ _log = get_logger(__name__)
 class Bench(Protocol):
     """What is used of the workshop."""
 
-    def submit(self, work: Work, done: Callable[[WorkResult], None]) -> None:
+    def submit(self, work: Work, done: Callable[[Completion], None]) -> None:
         """Begin; ``done`` is called exactly once."""
 
     def stop(self) -> None:
@@ -77,16 +78,10 @@ def _refused(task: Task, reason: str, detail: str) -> Completion:
     return Completion(task.task, task.multiserver, good=False, reason=reason, detail=detail)
 
 
-def _completion(task: Task, result: WorkResult, digests: tuple[str, ...]) -> Completion:
-    return Completion(
+def _completion(task: Task, result: Completion, digests: tuple[str, ...]) -> Completion:
+    return replace(
+        result,
         task=task.task,
         multiserver=task.multiserver,
-        good=result.good,
-        reason=result.reason,
-        detail=result.detail,
-        produced=result.produced,
-        source_sha256=result.source_sha256,
-        result_sha256=result.result_sha256,
-        seconds=result.seconds,
         filter_sha256=digests,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from iceflix.contract.reasons import UNKNOWN_FILTER
 from iceflix.farm.model import Completion, FilterCode, Step, Task
 from iceflix.farm.node.hands import Hands
-from iceflix.farm.workshop import Work, WorkResult
+from iceflix.farm.workshop import Work
 from iceflix.runtime.errors import Denial
 
 
@@ -16,10 +16,10 @@ class Bench:
     def __init__(self) -> None:
         self.works: list[Work] = []
 
-    def submit(self, work: Work, done: Callable[[WorkResult], None]) -> None:
+    def submit(self, work: Work, done: Callable[[Completion], None]) -> None:
         """End it."""
         self.works.append(work)
-        done(WorkResult(work.task, True, produced=work.target, source_sha256="s", seconds=0.5))
+        done(Completion(work.task, produced=work.target, source_sha256="s", seconds=0.5))
 
     def stop(self) -> None:
         """Nothing to stop."""
