@@ -26,7 +26,7 @@ from textual.widgets import DataTable, Input, Label, Select
 from iceflix.client import vocabulary as v
 from iceflix.client.engine import Said
 from iceflix.client.i18n import Language, language
-from iceflix.client.journal import open_journal
+from iceflix.client.journal import open_journal, quiet_libraries
 from iceflix.client.lookup import Progress, SearchResult
 from iceflix.client.outputs import File, Output, Program, Window, chosen_player
 from iceflix.client.receiver import Receiver
@@ -483,7 +483,8 @@ def main(arguments: Sequence[str]) -> int:
     open_journal(start.settings)
     session = Session(Options.of(start.settings))
     try:
-        return ClientApp(session, start).run() or 0
+        with quiet_libraries():
+            return ClientApp(session, start).run() or 0
     finally:
         # Whatever has happened to the terminal: no stream is left running.
         session.close()

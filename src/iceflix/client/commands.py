@@ -22,6 +22,7 @@ from iceflix.client.console import (
     title_line,
     wait,
 )
+from iceflix.client.journal import quiet_libraries
 from iceflix.client.lookup import SearchResult
 from iceflix.client.outputs import File, Output, Program, Window, chosen_player
 from iceflix.client.receiver import Receiver
@@ -148,7 +149,7 @@ def _play(call: Call, title: str, player: str | None, port: int | None) -> int:
     command = player if player is not None else chosen_player(call.settings)
     output: Output = Program(command) if command else Window()
     output.check()
-    with call.session(signed_in=True) as session:
+    with quiet_libraries(), call.session(signed_in=True) as session:
         statistics = _watch(call, session, title, Receiver(output, port or 0), None)
         wait(session.stop())
         _print_statistics(call, statistics)
