@@ -41,7 +41,8 @@ def plays(session: Session) -> bool:
 
 
 def begin(session: Session, name: str, target: Path) -> None:
-    """Record a title."""
+    """Record a title, as soon as it has been announced."""
+    wait_until(lambda: session.search_name(name, exact=True).result(20).titles, 30)
     (title,) = session.search_name(name, exact=True).result(20).titles
     session.select(title).result(5)
     session.play(Receiver(File(target))).result(20)
@@ -62,7 +63,6 @@ def test_playing_and_editing_over_four_lifetimes(platform: Platform, tmp_path: P
         for one, file in ((session, "heard.mkv"), (deaf, "deaf.mkv")):
             signed_in(one, platform)
             one.subscribe(heard.append)
-            wait_until(lambda it=one: it.search_name("long").result(20).titles, 20)  # type: ignore[misc]
             begin(one, "long", tmp_path / file)
         began = time.monotonic()
         while time.monotonic() - began < LIFETIMES_SECONDS:
@@ -104,7 +104,8 @@ def test_an_authenticator_that_dies_is_replaced(platform: Platform, tmp_path: Pa
     """Its successor has another address; the session finds it when it renews its token."""
     with session_on(tmp_path, platform.topic_manager) as session:
         signed_in(session, platform)
-        (title,) = session.search_name("sample").result(20).titles
+        wait_until(lambda: session.search_name("sample").result(20).titles, 30)
+        (title,) = session.view.results
         session.select(title).result(5)
         os.kill(platform.pid("auth"), signal.SIGKILL)
         time.sleep(30)  # the token that it gave expires
