@@ -17,7 +17,7 @@ from iceflix.contract import Ice, IceFlix
 from iceflix.runtime import log
 from iceflix.runtime.errors import NotAvailable
 from iceflix.runtime.timekeeper import Follower, Timekeeper, TimeServant, skewed
-from tests.conftest import ROOT, Broker, Eventually
+from tests.conftest import ROOT, Broker, Eventually, command
 
 Serve = Callable[[Ice.Object], Ice.ObjectPrx]
 
@@ -160,15 +160,7 @@ def _service(home: Path, broker: Broker, kind: str, *properties: str) -> "subpro
 
 
 def _clock(home: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "iceflix.cli", "clock", "--json"],
-        env=os.environ | {"ICEFLIX_HOME": str(home)},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
+    return command(home, "clock", "--json")
 
 
 @pytest.mark.slow

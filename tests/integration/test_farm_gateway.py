@@ -25,7 +25,7 @@ from iceflix.contract.reasons import (
 from iceflix.farm.gateway.desk import Request
 from iceflix.farm.gateway.orb import Address, CorbaClient
 from iceflix.runtime.errors import Denial
-from tests.conftest import ROOT, Broker, free_port, wait_until
+from tests.conftest import Broker, command, free_port, wait_until
 from tests.integration.farm_stage import DEADLINE, HASH, USER, Stage, staged
 
 pytestmark = pytest.mark.slow
@@ -282,16 +282,8 @@ def test_an_unusable_address_is_a_sentence(tmp_path: Path, shared_broker: Broker
             "--Gateway.Naming=nonsense",
             f"--Gateway.CorbaPort={taken.getsockname()[1]}",
         ):
-            command = [sys.executable, "-P", "-m", "iceflix.ops.serve", "gateway", property_]
-            done = subprocess.run(
-                [*command, f"--IceStorm.TopicManager.Proxy={shared_broker.proxy}"],
-                env=os.environ | {"ICEFLIX_HOME": str(tmp_path)},
-                cwd=ROOT,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=30,
-            )
+            storm = f"--IceStorm.TopicManager.Proxy={shared_broker.proxy}"
+            done = command(tmp_path, "gateway", property_, storm, module="iceflix.ops.serve")
             assert done.returncode == 2
             assert "iceflix gateway: " in done.stderr
             assert "Traceback" not in done.stderr
