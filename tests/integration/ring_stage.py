@@ -180,13 +180,14 @@ class Stage:
             made = cv2.imread(str(images / result.image))
             assert expected is not None and made is not None
             for step in parse_filters(chain):
-                expected = _reference(step, expected)
+                expected = reference(step, expected)
             assert np.array_equal(made, expected)
             digests = [library_sha256(step.name) for step in parse_filters(chain)]
             assert list(result.filterSha256) == digests
 
 
-def _reference(step: Step, image: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+def reference(step: Step, image: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """What a step gives here, in this process."""
     module = importlib.import_module(f"iceflix.farm.filters.library.{step.name}")
     values = read_spec(step.name, library.code(step.name)).values(step.parameters)
     made: np.ndarray[Any, Any] = module.apply(image, **values)

@@ -1,0 +1,115 @@
+"""The farm that ``run_iceflix`` starts beside the videos."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import ROOT, wait_until
+from tests.e2e.launched import Launched, Ports, launched
+
+pytestmark = [pytest.mark.slow, pytest.mark.serial]
+
+
+def _farm(system: str) -> list[str]:
+    """Properties for a run with a farm, on ports of its own."""
+    streaming = [one for one in Ports().properties if not one.startswith("--Farm.System")]
+    return [*streaming, "--Gateway.Naming=127.0.0.1:0", f"--Farm.System={system}"]
+
+
+def _iceflix(home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [ROOT / ".venv/bin/iceflix", "--Gateway.Naming=127.0.0.1:0", *words],
+        env={**os.environ, "ICEFLIX_HOME": str(home), "ICEFLIX_PASSWORD": "iceflix"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def _kinds(home: Path) -> list[str]:
+    return sorted(json.loads(f.read_bytes())["kind"] for f in (home / "run").glob("*.json"))
+
+
+def _stopped(running: Launched) -> None:
+    """Within its five seconds, the filters' workers and the naming service included."""
+    names = {process.name() for process in running.children()}
+    assert {"bwrap", "omniNames"} <= names
+    assert running.stop() == 0
+    wait_until(lambda: not running.orphans(), 1, "nothing is left")
+
+
+def test_a_small_farm_beside_the_videos(tmp_path: Path) -> None:
+    """Clients of the videos need not wait for it; its sample picture is filtered as it says."""
+    with launched(tmp_path, "run_iceflix", *_farm("A")) as running:
+        running.wait_line("Main: ")
+        assert not any("node" in line for line in running.lines)
+        invitation = running.wait_line("Farm: ready (system A)", 30)
+        assert len([kind for kind in _kinds(tmp_path) if kind == "node"]) == 2
+        words = re.findall(r"iceflix (.*)$", invitation)[0].split()
+        done = _iceflix(tmp_path, *words)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert (tmp_path / "images" / done.stdout.strip()).stat().st_size > 1000
+
+        again = _iceflix(tmp_path, "farm", "up")
+        assert again.returncode == 1
+        assert "a farm runs here already, one that iceflix farm did not start" in again.stderr
+        shown = json.loads(_iceflix(tmp_path, "farm", "status", "--json").stdout)
+        assert [len(ring["nodes"]) for ring in shown["rings"]] == [2]
+
+        (node, _other) = (p for p in running.children() if _is_node(p))
+        node.kill()
+        running.wait_line("ring1-node", 10)
+        wait_until(lambda: _kinds(tmp_path).count("node") == 2, 20, "another node")
+        assert _iceflix(tmp_path, *words).returncode == 0
+        _stopped(running)
+
+
+def _is_node(process: psutil.Process) -> bool:
+    return process.cmdline()[3:6] == ["iceflix.ops.serve", "node", "--Farm.System=A"]
+
+
+def test_system_b_beside_the_videos(tmp_path: Path) -> None:
+    """Two rings with a filter each."""
+    with launched(tmp_path, "run_iceflix", *_farm("B")) as running:
+        running.wait_line("Farm: ready (system B)", 40)
+
+        def two_rings() -> bool:
+            shown = json.loads(_iceflix(tmp_path, "farm", "status", "--json").stdout)
+            return len({ring["filter"] for ring in shown["rings"] if ring["filter"]}) == 2
+
+        wait_until(two_rings, 20, "each ring has its filter")
+        _stopped(running)
+
+
+def test_where_filters_cannot_be_shut_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The nodes are left out, with the reason; the videos are there."""
+    broken = tmp_path / "bin" / "bwrap"
+    broken.parent.mkdir()
+    broken.write_text(
+        "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2; exit 1\n"
+    )
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{broken.parent}:{os.environ['PATH']}")
+    home = tmp_path / "home"
+    with launched(home, "run_iceflix", *_farm("A")) as running:
+        running.wait_line("Main: ")
+        said = running.wait_line("ring1-node1: left out, the rest goes on: node: ", 30)
+        assert "Farm.Isolation=reduced" in said
+        assert "main" in _kinds(home)
+        assert running.process.poll() is None
+        assert "Traceback" not in running.text
+        assert running.stop() == 0
+
+
+def test_a_farm_that_nobody_knows(tmp_path: Path) -> None:
+    """It ends the run at once, before anything has started."""
+    with launched(tmp_path, "run_iceflix", *_farm("C")) as running:
+        assert running.ended() == 2
+    assert running.lines[-1] == "iceflix: Farm.System must be off, A or B, not 'C'"
