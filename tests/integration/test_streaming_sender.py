@@ -2,33 +2,28 @@
 
 import contextlib
 import gc
-import importlib
 import os
 import shutil
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from iceflix.streaming.library import Medium, Stamp, title_of
+from iceflix.streaming.library import Medium, Stamp
 from iceflix.streaming.pipeline import GstSender
 from iceflix.streaming.plans import COPY, TRANSCODE
 from iceflix.streaming.probe import NotVideo, examine
-from iceflix.streaming.sdp import Session, session_description
 from iceflix.streaming.sender import MediaError, Order, Target
-from tests.conftest import ROOT, wait_until
+from tests.conftest import wait_until
 from tests.media.clips import FRAMES, SECONDS, Clips, frame_digests, psnr
-from tests.media.receiver import Receiver, bind
+from tests.media.playing import HERE, SAMPLE, End, medium
+from tests.media.receiver import Receiver
 
 pytestmark = pytest.mark.slow
 
-HERE = "127.0.0.1"
-SAMPLE = ROOT / "samples" / "iceflix-sample.mp4"
 COPIED = [
     "plain.mp4",
     "bframes.mp4",
@@ -51,39 +46,6 @@ def _sender() -> Iterator[GstSender]:
     sender = GstSender()
     yield sender
     sender.close()
-
-
-class End:
-    """Waits for the end of a stream."""
-
-    def __init__(self) -> None:
-        self.reasons: list[str] = []
-        self.began = self.at = 0.0
-        self._over = threading.Event()
-
-    def __call__(self, reason: str) -> None:
-        self.reasons.append(reason)
-        self.at = time.monotonic()
-        self._over.set()
-
-    def wait(self, seconds: float = 15.0) -> str:
-        """Return why it ended."""
-        assert self._over.wait(seconds), "the stream does not end"
-        return self.reasons[0]
-
-
-def medium(file: Path) -> Medium:
-    """The medium that a file holds."""
-    return Medium(
-        "0" * 64, title_of(str(file)), str(file), Stamp.of(file.stat()), examine(str(file))
-    )
-
-
-def describe(found: Medium, port: int) -> str:
-    """The session description of a medium on loopback."""
-    duration = found.format.duration_seconds
-    session = Session(1, 1, found.title, HERE, HERE, duration)
-    return session_description(session, found.format.tracks, port)
 
 
 def play(sender: GstSender, found: Medium, receiver: Receiver, *, audio: bool = True) -> End:
@@ -209,69 +171,6 @@ def test_what_is_no_video_is_none(name: str, clips: Clips) -> None:
     shutil.copy(clips.get(name), disguised)
     with pytest.raises(NotVideo):
         examine(str(disguised))
-
-
-def test_ffmpeg_plays_the_description(sender: GstSender, tmp_path: Path) -> None:
-    """Picture and sound of the sample video, from nothing but the SDP."""
-    found = medium(SAMPLE)
-    with bind() as reserved:
-        port = reserved.getsockname()[1]
-    file = tmp_path / "one.sdp"
-    file.write_bytes(describe(found, port).encode())
-    recorded = tmp_path / "recorded.mkv"
-    command = ["ffmpeg", "-v", "error", "-nostdin", "-protocol_whitelist", "file,udp,rtp"]
-    command += [
-        "-analyzeduration",
-        "200000",
-        "-i",
-        str(file),
-        "-fps_mode",
-        "passthrough",
-        "-t",
-        "3",
-    ]
-    command += ["-c:v", "ffv1", "-c:a", "pcm_s16le", str(recorded)]
-    with subprocess.Popen(command) as ffmpeg:
-        wait_until(lambda: _is_bound(port) and _is_bound(port + 2), 10)
-        stream = sender.start(Order(found, Target(HERE, port)), End())
-        assert ffmpeg.wait(20) == 0
-    stream.stop()
-    frames = frame_digests(recorded)
-    assert len(frames) >= 0.95 * 90
-    assert frames == frame_digests(SAMPLE, seconds=5)[: len(frames)]
-    show = ["ffprobe", "-v", "error", "-show_entries", "stream=codec_type,sample_rate"]
-    show += ["-show_entries", "format=duration", "-of", "csv=p=0", str(recorded)]
-    told = subprocess.run(show, check=True, capture_output=True, text=True).stdout
-    assert "audio,48000" in told
-    assert float(told.split()[-1]) >= 2.8
-
-
-def test_gstreamer_plays_the_description(clips: Clips, sender: GstSender, tmp_path: Path) -> None:
-    """Its sdpdemux binds the address of the connection line."""
-    found = medium(clips.get("bframes.mp4"))
-    with bind() as reserved:
-        port = reserved.getsockname()[1]
-    file = tmp_path / "one.sdp"
-    file.write_bytes(describe(found, port).encode())
-    gi = importlib.import_module("gi")
-    gi.require_version("Gst", "1.0")
-    gst: Any = importlib.import_module("gi.repository.Gst")
-    gst.init(None)
-    player = gst.parse_launch(
-        f"filesrc location={file} ! sdpdemux latency=200 ! rtph264depay ! avdec_h264 ! "
-        "fakesink name=seen sync=false signal-handoffs=true"
-    )
-    frames = []
-    player.get_by_name("seen").connect("handoff", lambda *_: frames.append(1))
-    try:
-        player.set_state(gst.State.PLAYING)
-        wait_until(lambda: _is_bound(port), 10)
-        end = End()
-        sender.start(Order(found, Target(HERE, port)), end)
-        assert end.wait() == ""
-        wait_until(lambda: len(frames) >= 0.95 * FRAMES, 5)
-    finally:
-        player.set_state(gst.State.NULL)
 
 
 def test_ten_streams_do_not_mix(clips: Clips, sender: GstSender, tmp_path: Path) -> None:
@@ -464,8 +363,3 @@ def _files() -> int:
 
 def _threads() -> int:
     return len(list(Path("/proc/self/task").iterdir()))
-
-
-def _is_bound(port: int) -> bool:
-    lines = Path("/proc/net/udp").read_text("ascii").splitlines()[1:]
-    return any(line.split()[1].endswith(f":{port:04X}") for line in lines)

@@ -1,0 +1,52 @@
+"""What tests of streams have in common: a medium, its description, the end of a stream."""
+
+import threading
+import time
+from pathlib import Path
+
+from iceflix.streaming.library import Medium, Stamp, title_of
+from iceflix.streaming.probe import examine
+from iceflix.streaming.sdp import Session, session_description
+from tests.conftest import ROOT
+
+HERE = "127.0.0.1"
+SAMPLE = ROOT / "samples" / "iceflix-sample.mp4"
+
+
+class End:
+    """Waits for the end of a stream."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+        self.began = self.at = 0.0
+        self._over = threading.Event()
+
+    def __call__(self, reason: str) -> None:
+        self.reasons.append(reason)
+        self.at = time.monotonic()
+        self._over.set()
+
+    def wait(self, seconds: float = 15.0) -> str:
+        """Return why it ended."""
+        assert self._over.wait(seconds), "the stream does not end"
+        return self.reasons[0]
+
+
+def medium(file: Path) -> Medium:
+    """The medium that a file holds."""
+    return Medium(
+        "0" * 64, title_of(str(file)), str(file), Stamp.of(file.stat()), examine(str(file))
+    )
+
+
+def describe(found: Medium, port: int) -> str:
+    """The session description of a medium on loopback."""
+    duration = found.format.duration_seconds
+    session = Session(1, 1, found.title, HERE, HERE, duration)
+    return session_description(session, found.format.tracks, port)
+
+
+def is_bound(port: int) -> bool:
+    """Whether somebody listens at this UDP port."""
+    lines = Path("/proc/net/udp").read_text("ascii").splitlines()[1:]
+    return any(line.split()[1].endswith(f":{port:04X}") for line in lines)
