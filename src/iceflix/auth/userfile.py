@@ -5,6 +5,7 @@ in .csv is one of ``auth.csvfile``.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def decode(data: bytes, path: Path) -> Entries:
         raise _malformed(path, "line 1: it does not begin with {")
     for user, entry in document.items():
         if not isinstance(entry, dict):
-            raise _malformed(path, f"the entry of {user[:60]!r} is not an object in {{}}")
+            where = f"{_line_of(user, text)}the entry of {user[:60]!r} is not an object in {{}}"
+            raise _malformed(path, where)
     return document
 
 
@@ -72,6 +74,12 @@ def name_problem(user: str) -> str:
     if any("\ud800" <= character <= "\udfff" for character in user):
         return "the name is not Unicode text"
     return ""
+
+
+def _line_of(user: str, text: str) -> str:
+    """Say where the user's key stands, unless it is written with escapes."""
+    key = re.search(re.escape(json.dumps(user, ensure_ascii=False)) + r"\s*:", text)
+    return f"line {text.count(chr(10), 0, key.start()) + 1}: " if key else ""
 
 
 def _malformed(path: Path, where: str) -> SetupError:

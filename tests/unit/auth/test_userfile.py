@@ -53,6 +53,8 @@ def test_a_byte_order_mark_is_no_error() -> None:
         (b"null", "line 1"),
         (b'{"ana": "x"}', "entry of 'ana'"),
         (b'{"ana": null}', "entry of 'ana'"),
+        ('{\n"bob": {},\n"\u00f1 \\"(": 3}'.encode(), "line 3: the entry of '\u00f1 \"('"),
+        (b'{"\\u0061na": 3}', "cannot be used: the entry of 'ana'"),
         (b'{"ana": []}', "entry of 'ana'"),
         (b"[" * 100_000, "nests too deeply"),
         (b'{"ana": {"x": ' + b"9" * 5000 + b"}}", "too long a number"),
