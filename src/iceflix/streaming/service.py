@@ -44,9 +44,8 @@ def media_folder(settings: Settings) -> Path:
         except OSError as error:
             raise SetupError(f"cannot make the media folder {folder}: {error.strerror}") from error
     if not folder.is_dir():
-        raise SetupError(
-            f"the media folder {folder} does not exist; make it, or set Media.Folder to another"
-        )
+        wrong = "is not a folder; " if folder.exists() else "does not exist; make it, or "
+        raise SetupError(f"the media folder {folder} {wrong}set Media.Folder to another")
     return folder
 
 

@@ -66,4 +66,8 @@ def test_nothing_there(tmp_path: Path) -> None:
     done = CliRunner().invoke(media, ["check"], obj=wrong)
     assert isinstance(done.exception, SetupError)
     assert "does not exist" in str(done.exception)
+    (tmp_path / "nowhere").touch()
+    done = CliRunner().invoke(media, ["check"], obj=wrong)
+    assert "is not a folder; set Media.Folder" in str(done.exception)
+    (tmp_path / "nowhere").unlink()
     assert _run(tmp_path, "check", str(tmp_path / "nowhere")).exit_code == 2
