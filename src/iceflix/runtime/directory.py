@@ -25,7 +25,6 @@ from iceflix.runtime.membership import (
 )
 
 T = TypeVar("T")
-FRESH_SECONDS = 0.1  # ``live`` does not ask again after an answer this young
 _log = get_logger(__name__)
 
 # The service answered, whatever it said: no reason to think it dead.
@@ -152,9 +151,7 @@ class Directory:
             return None if member is None else self._wire.known(member.rumour)
 
     def live(self, known: Known[Any]) -> bool:
-        """Whether it answers now; asks unless it answered a moment ago. Takes a call's deadline."""
-        if self._fresh(known):
-            return True
+        """Whether it answers now (V27). Takes a call's deadline."""
         try:
             known.proxy.ice_ping()
         except Ice.LocalException as error:
@@ -201,15 +198,6 @@ class Directory:
         candidates = self.all(kind)
         start = next(self._turns[kind.name]) % max(1, len(candidates))
         return candidates[start:] + candidates[:start]
-
-    def _fresh(self, known: Known[Any]) -> bool:
-        with self._lock:
-            member = self._membership.member(known.rumour.kind, known.id)
-        return (
-            member is not None
-            and member.rumour == known.rumour
-            and time.monotonic() - member.confirmed < FRESH_SECONDS
-        )
 
     def _ask(self, candidates: list[Known[PrxT]], question: Question[PrxT, T]) -> Outcome[PrxT, T]:
         return run(candidates, question, self._timing.hedge, self._reports)
