@@ -3,6 +3,8 @@
 Nothing is played here: requests go by CORBA or Ice through the gateway, as a client's do.
 """
 
+# pylint: disable=no-member  # the functions of cv2 live in its binary
+
 import contextlib
 import hashlib
 import os
@@ -34,6 +36,21 @@ DEADLINE = 20.0
 KINDS = ("auth", *SERVICES)
 
 
+def iceflix(
+    home: Path, *words: str, typed: str = "", **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """A command of ``iceflix`` on a home, with this on its standard input."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "iceflix.cli", *words],
+        env={**os.environ, "ICEFLIX_HOME": str(home), **variables},
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 class Whole(Stage):
     """The farm, and clients of its gateway."""
 
@@ -49,14 +66,21 @@ class Whole(Stage):
         }
 
     def whole(
-        self, system: str, multiservers: int, rings: int, nodes: int, *, images: int = 6
+        self,
+        system: str,
+        multiservers: int,
+        rings: int,
+        nodes: int,
+        *,
+        images: int = 6,
+        size: tuple[int, int] = (40, 60),
     ) -> None:
         """Start everything and wait until requests can come."""
         home = self.farm.home
         (home / "images").mkdir(parents=True)
         self.users.write_text(f"user,password_hash\n{USER},{HASH}\n")
         for number in range(images):
-            noise = np.random.default_rng(number).integers(0, 255, (40, 60, 3), dtype=np.uint8)
+            noise = np.random.default_rng(number).integers(0, 255, (*size, 3), dtype=np.uint8)
             cv2.imwrite(str(home / "images" / f"p{number}.png"), noise)
         self.plan = Plan(system, multiservers, rings, nodes, slots=1, services=KINDS)
         started = self.farm.start(self.plan, self.properties)
@@ -119,23 +143,11 @@ class Whole(Stage):
             return error.reason
         raise AssertionError(f"not refused: {result}")
 
-    def command(self, *words: str, password: str = PASSWORD) -> subprocess.CompletedProcess[str]:
+    def command(self, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         """A command of ``iceflix``."""
         given = [f"--{key}={value}" for key, value in self.properties.items()]
-        return subprocess.run(
-            [sys.executable, "-P", "-m", "iceflix.cli", *given, *words],
-            env={
-                **os.environ,
-                "ICEFLIX_HOME": str(self.farm.home),
-                "ICEFLIX_USER": USER,
-                "ICEFLIX_PASSWORD": password,
-            },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        who = {"ICEFLIX_USER": USER, "ICEFLIX_PASSWORD": PASSWORD}
+        return iceflix(self.farm.home, *given, *words, typed=typed, **who)
 
     def results(self) -> list[str]:
         """The results in the shared folder; anything half-made shows too."""

@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import ROOT, wait_until
+from tests.conftest import wait_until
+from tests.e2e.farm_stage import iceflix
 from tests.e2e.launched import Launched, Ports, launched
 
 pytestmark = [pytest.mark.slow, pytest.mark.serial]
@@ -22,15 +23,7 @@ def _farm(system: str) -> list[str]:
 
 
 def _iceflix(home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [ROOT / ".venv/bin/iceflix", "--Gateway.Naming=127.0.0.1:0", *words],
-        env={**os.environ, "ICEFLIX_HOME": str(home), "ICEFLIX_PASSWORD": "iceflix"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return iceflix(home, "--Gateway.Naming=127.0.0.1:0", *words, ICEFLIX_PASSWORD="iceflix")
 
 
 def _kinds(home: Path) -> list[str]:

@@ -1,5 +1,7 @@
 """Both systems, whole, from the client to the pixels (F03, F11-F16, F27-F43, F46, F47)."""
 
+# pylint: disable=no-member  # the functions of cv2 live in its binary
+
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -17,6 +17,7 @@ from iceflix.runtime.errors import SetupError
 
 SERVICE_STOP_SECONDS = 3.5
 BROKER_STOP_SECONDS = 1.0
+_START_SECONDS = 30.0
 _SILENT_AFTER = 3  # answers missed one after the other
 _NO_SUCH_PROGRAM = (126, 127)
 _COMPLAINT = re.compile(r"iceflix [a-z]+: ")
@@ -68,6 +69,11 @@ class Service:
         self._missed = 0
         self.child.start(command, folder)
         self.life.started(time.monotonic())
+
+    @property
+    def late(self) -> bool:
+        """Whether it should have started long ago."""
+        return self.life.starting_for(time.monotonic()) > _START_SECONDS
 
     def heard(self, *, answers: bool) -> bool:
         """It was asked; returns whether its state changed. One missed answer is no silence."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import signal
 
 from iceflix.contract import Ice
 from iceflix.ops import facts, firstrun, icestorm, watch
@@ -70,6 +71,9 @@ class Lookout:
             service.endpoint = watch.endpoint(found[pid])
             answers = await watch.answers(self._proxy(found[pid]))
         else:
+            if service.late:
+                self._fleet.console.say(f"{service.name}: hangs while it starts; killed")
+                service.child.signal(signal.SIGKILL)
             return
         if service.child.pid == pid and service.heard(answers=answers):
             about = f", id {service.identifier}" if service.identifier else ""

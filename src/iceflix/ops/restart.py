@@ -54,6 +54,10 @@ class Lifeline:
         self._began = now
         self.state = State.STARTING
 
+    def starting_for(self, now: float) -> float:
+        """For how many seconds it has been starting; 0 when it is not."""
+        return now - self._began if self.state is State.STARTING else 0.0
+
     def heard(self, *, answers: bool) -> bool:
         """It was found ready, or silent; returns whether that is news."""
         if self.state not in {State.STARTING, State.READY, State.SILENT}:

@@ -91,3 +91,13 @@ def test_pauses_are_always_bounded(history: list[tuple[int, float, bool]]) -> No
             assert FIRST_SECONDS <= decision.seconds <= LONGEST_SECONDS
         else:
             assert code == EXIT_SETUP
+
+
+def test_how_long_a_start_takes() -> None:
+    """Nothing else counts as starting."""
+    life = Lifeline()
+    assert life.starting_for(9.0) == 0
+    life.started(10.0)
+    assert life.starting_for(13.0) == 3
+    life.heard(answers=True)
+    assert life.starting_for(14.0) == 0

@@ -5,10 +5,12 @@ import errno
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from iceflix.farm.images import naming
 from iceflix.farm.images.naming import InvalidPath
 from iceflix.farm.images.store import ImageStore, StoreError, is_internal
 
@@ -28,6 +30,17 @@ class FolderStore(ImageStore):
         place = unquote(urlsplit(url).path) if url.lower().startswith("file://") else url
         self._root = Path(place).expanduser().absolute()
         self.label = str(self._root)
+
+    def sweep(self, seconds: float) -> int:
+        """Remove older temporary files, and older folders of intermediate results."""
+        oldest, removed = time.time() - seconds, 0
+        work = self._root / naming.WORK
+        for folder, folders, files, handle in os.fwalk(self._root):
+            for name in filter(naming.is_temporary, files):
+                removed += _remove_old(handle, name, oldest)
+            if Path(folder) == work:
+                removed += sum(_remove_old_tree(handle, name, oldest) for name in folders)
+        return removed
 
     def _is_file(self, path: PurePosixPath) -> bool:
         with self._trouble(path):
@@ -105,6 +118,23 @@ class FolderStore(ImageStore):
             if error.errno in _ABSENT:
                 raise InvalidPath(str(path), "it does not exist") from error
             raise self.error(error) from error
+
+
+def _remove_old(folder: int, name: str, oldest: float) -> bool:
+    with contextlib.suppress(OSError):
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISREG(found.st_mode) and found.st_mtime < oldest:
+            os.unlink(name, dir_fd=folder)
+            return True
+    return False
+
+
+def _remove_old_tree(folder: int, name: str, oldest: float) -> bool:
+    with contextlib.suppress(OSError):
+        if os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime < oldest:
+            shutil.rmtree(name, dir_fd=folder)
+            return True
+    return False
 
 
 def _put(folder: int, name: str, data: bytes | memoryview, temporary: str) -> None:

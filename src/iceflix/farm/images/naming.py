@@ -13,6 +13,7 @@ MAX_NAME = 255  # bytes, what file systems and Samba take
 MAX_PATH = 4000
 _DIGITS = 10
 _ODD = re.compile(r"[^\w.+\-]", re.UNICODE)
+_TEMPORARY = re.compile(rf"{re.escape(OWN)}-[0-9a-f]{{16}}[.]tmp")
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -86,6 +87,11 @@ def work_folder(job: str) -> str:
 def temporary_name(word: str) -> str:
     """A name in the result's folder that no image has; the word makes it unique."""
     return f"{OWN}-{word}.tmp"
+
+
+def is_temporary(name: str) -> bool:
+    """Whether it is a name that ``temporary_name`` gave."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def _label(name: str, parameters: Mapping[str, str]) -> str:

@@ -95,6 +95,14 @@ class ImageStore(abc.ABC):
             raise naming.InvalidPath(path, "it is no folder of intermediate results")
         self._remove_tree(clean)
 
+    def sweep(self, seconds: float) -> int:
+        """Remove what killed processes left half-done, if it is older; returns how many.
+
+        Only where ages can be told cheaply, which is in folders; elsewhere nothing happens.
+        """
+        del seconds
+        return 0
+
     def result_path(self, image: str, steps: Iterable[tuple[str, Mapping[str, str]]]) -> str:
         """What the result of a request is called (F12); see naming."""
         return naming.result_path(image, steps)

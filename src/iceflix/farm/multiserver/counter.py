@@ -1,5 +1,6 @@
 """The counter of a multiserver: callers and rings before it, the books (``jobs``) behind it."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -26,6 +27,7 @@ from iceflix.runtime.log import get_logger
 Waiting = list["Ice.Future[IceFlix.JobResult]"]
 _KICK_MILLIS = 1000
 _TICK_SECONDS = 0.2
+_STALE_SECONDS = 3600.0  # no job lasts so long
 _log = get_logger(__name__)
 
 
@@ -97,6 +99,11 @@ class Counter:
                 self._rings[report.ring] = IceFlix.RingPrx.uncheckedCast(kicks)
         self._do(effects)
         return tuple(tasks)
+
+    def sweep(self) -> None:
+        """Have removed, some time, what killed nodes and multiservers left in the share."""
+        with contextlib.suppress(RuntimeError):  # stopped
+            self._cleaner.submit(self._sweep)
 
     def stop(self) -> None:
         """Refuse what is under way: whoever asked can ask another multiserver."""
@@ -173,6 +180,11 @@ class Counter:
             if self._rings.get(ring) == proxy:
                 del self._rings[ring]
                 self._jobs.ring_lost(ring)
+
+    def _sweep(self) -> None:
+        removed = self._store.sweep(_STALE_SECONDS)
+        if removed:
+            _log.info("remains removed from the share", count=removed)
 
     def _clean_up(self, job: str) -> None:
         try:

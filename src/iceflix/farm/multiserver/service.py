@@ -11,6 +11,8 @@ from iceflix.runtime.errors import SetupError
 from iceflix.runtime.host import Host
 
 KIND = "multiserver"
+_FIRST_SWEEP_SECONDS = 10.0
+_SWEEP_SECONDS = 600.0
 
 
 def build(host: Host) -> None:
@@ -30,6 +32,8 @@ def build(host: Host) -> None:
     identity = Ice.Identity(host.identifier, name)
     proxy = host.publish(MultiserverServant(counter), identity)
     host.announce(MULTISERVER, proxy, farm_channel(()))
+    host.scheduler.after(_FIRST_SWEEP_SECONDS, counter.sweep)
+    host.scheduler.every(_SWEEP_SECONDS, counter.sweep)
     host.on_stop(counter.stop)
     host.details(lambda: {"name": name, "system": system, **counter.details()})
     # Its own voice tells it that the broker delivers.

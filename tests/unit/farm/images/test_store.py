@@ -167,3 +167,25 @@ def test_a_share_that_goes_away_and_comes_back(root: Path) -> None:
     assert not root.exists()
     away.rename(root)
     assert store.read("cat.jpg", 10) == b"cat"
+
+
+def test_what_killed_processes_left_is_swept_away(root: Path) -> None:
+    """Only when it is old, only under names that nothing else has, and never through a link."""
+    store = ImageStore.from_url(str(root))
+    mark = "0123456789abcdef"
+    young, old = root / f".iceflix-{mark}.tmp", root / "inner" / f".iceflix-{mark}.tmp"
+    other = root / "inner" / ".iceflix-mine.tmp"
+    linked = root.parent / f".iceflix-{mark}.tmp"  # behind the link "outer"
+    done, under_way = (root / ".iceflix/work" / name for name in ("job1", "job2"))
+    for folder in (done, under_way):
+        folder.mkdir(parents=True)
+        (folder / "0.ifx").write_bytes(b"x")
+    for file in (young, old, other, linked):
+        file.write_bytes(b"x")
+    for path in (old, other, linked, done, root / "cat.jpg"):
+        os.utime(path, (1, 1))
+    assert store.sweep(60) == 2
+    assert not old.exists() and not done.exists()
+    kept = (young, other, linked, under_way / "0.ifx", root / "cat.jpg")
+    assert all(path.exists() for path in kept)
+    assert ImageStore.from_url("memory://share").sweep(60) == 0
