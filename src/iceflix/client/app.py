@@ -6,6 +6,7 @@ block it: they are awaited by workers while the screen goes on.
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -57,6 +58,7 @@ from iceflix.runtime.errors import SetupError
 from iceflix.runtime.settings import Settings, default_home
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 _TICK_SECONDS = 0.5
 _MODES = (
     ("contains", mark("name contains")),
@@ -471,6 +473,15 @@ class ClientApp(App[int]):
     async def action_quit(self) -> None:
         """Leave."""
         self.exit(0)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """A mistake of ours ends the program in order: a sentence here, the details in the log."""
+        if self.is_headless:  # tests want to know
+            super()._handle_exception(error)
+            return
+        _log.error("unexpected", exc_info=error)
+        reason = say("Something unexpected went wrong ({name}).", name=type(error).__name__)
+        self.exit(1, message=self.speech.say(reason))
 
     def on_unmount(self, _event: events.Unmount) -> None:
         """Listen no more."""

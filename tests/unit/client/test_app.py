@@ -61,10 +61,10 @@ class Stage:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait for something to become true."""
-        for _ in range(500):
+        for _ in range(1500):
             if condition():
                 return
-            await self.pilot.pause(0.02)
+            await asyncio.sleep(0.02)
         raise AssertionError(self.screen())
 
     async def see(self, *words: str) -> None:
@@ -331,6 +331,40 @@ async def test_it_fits_and_follows_the_size_of_the_terminal(opening: Opening) ->
         await stage.see("● online", "Selected: Metropolis", "F1 Help", "^Q Quit")
         await stage.pilot.resize_terminal(150, 50)
         await stage.see("u Remove tags", "^L Sign out")
+
+
+async def test_the_mouse_does_what_the_keys_do(opening: Opening) -> None:
+    """The mouse does what the keys do."""
+    async with opening() as stage:
+        await stage.see("Proxy of Main")
+        await stage.pilot.click("#cancel")
+        await stage.until(lambda: len(stage.app.screen_stack) == 1)
+        await stage.pilot.click("#keys", offset=(4, 0))
+        await stage.see("Proxy of Main")
+        await stage.pilot.click("#ok")
+        await stage.see("● online")
+        await stage.pilot.click("#keys", offset=(4, 0))
+        await stage.keys("enter")
+        await stage.see("Metropolis")
+        await stage.pilot.click("#results", offset=(6, 1), times=2)
+        await stage.see("Selected: Metropolis")
+
+
+async def test_a_mistake_of_ours_is_a_sentence(
+    opening: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake of ours is a sentence."""
+
+    def fail(_self: ClientApp) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ClientApp, "action_help", fail)
+    async with opening() as stage:
+        await stage.connected()
+        monkeypatch.setattr(ClientApp, "is_headless", False)
+        stage.app.simulate_key("f1")
+        await stage.until(lambda: stage.app.return_value == 1)
+        monkeypatch.undo()
 
 
 async def test_spanish(opening: Opening) -> None:

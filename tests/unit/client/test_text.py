@@ -3,7 +3,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iceflix.client.text import cells, clock_time, format_tags, parse_tags, safe, shorten
+from iceflix.client.text import (
+    cells,
+    clock_time,
+    format_tags,
+    parse_tags,
+    safe,
+    shorten,
+    where,
+)
 
 
 def test_control_characters_cannot_move_the_cursor() -> None:
@@ -85,3 +93,17 @@ def test_clock_time() -> None:
     assert clock_time(61) == "1:01"
     assert clock_time(3723) == "1:02:03"
     assert clock_time(-1) == "0:00"
+
+
+def test_where_a_proxy_leads() -> None:
+    """Where a proxy leads."""
+    assert where("IceFlix/Main:tcp -h 127.0.0.1 -p 10010") == "127.0.0.1:10010"
+    assert where('IceFlix/Main -t:ssl -p 10010 -h "2001:db8::1"') == "[2001:db8::1]:10010"
+    assert where("IceFlix/Main:tcp -p 10010") == "localhost:10010"
+    assert where("IceFlix/Main") == "IceFlix/Main"
+
+
+@given(st.text())
+def test_where_takes_anything(text: str) -> None:
+    """Where takes anything."""
+    assert isinstance(where(text), str)
