@@ -49,6 +49,7 @@ COMMANDS = {
     "filter": Entry("iceflix.farm.client.commands", "filter_images", "Filter images on the farm."),
     "filters": Entry("iceflix.farm.filteradmin.commands", "filters", "Administer filters.", "node"),
     "clock": Entry("iceflix.farm.clock.commands", "clock", "Show how wrong the clocks are."),
+    "compare": Entry("iceflix.farm.compare.commands", "compare", "Measure the farm."),
     "completion": Entry("iceflix.client.commands", "COMMANDS", "Make a shell complete."),
 }
 

@@ -39,7 +39,7 @@ def test_what_begins_with_an_interpreter_can_be_executed() -> None:
 
 def test_the_locks_pin_everything_and_name_no_index() -> None:
     """Every package has one version and hashes; where packages come from is the machine's."""
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-bench.lock"):
         content = (ROOT / name).read_bytes()
         assert not _INDEXES.search(content), name
         for requirement in re.split(rb"\n(?=\S)", content.strip()):
