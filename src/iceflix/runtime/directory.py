@@ -121,11 +121,18 @@ class Directory:
             effects = self._membership.announced(rumour, time.monotonic())
         self._apply(effects)
 
-    def tick(self) -> None:
-        """Probe those that have been quiet. Call it a few times per probe interval."""
+    def tick(self) -> float:
+        """Probe those that have been quiet; returns the seconds until there is more to do.
+
+        At most the probe interval, which is what a member that is found meanwhile has. Those that
+        are nearly due are probed as well: waking up costs more than a probe.
+        """
+        now = time.monotonic()
         with self._lock:
-            effects = self._membership.tick(time.monotonic())
+            effects = self._membership.tick(now + self._timing.probe / 8)
+            due = self._membership.due() - now
         self._apply(effects)
+        return min(max(0.0, due), self._timing.probe)
 
     def stop(self) -> None:
         """No more callbacks."""

@@ -158,8 +158,7 @@ class Host:  # pylint: disable=too-many-instance-attributes  # the composition o
         for pause in _GREETINGS:
             self.scheduler.after(pause, self._announce_all)
         self._plan_announcement()
-        probe = self.settings.seconds("Discovery.ProbeSeconds")
-        self.scheduler.every(min(0.5, probe / 4), self.directory.tick)
+        self._probe_and_plan()
         self.scheduler.every(self._interval, self._check_hearing)
         try:
             self._run_files.write(str(self.proxy))
@@ -235,6 +234,14 @@ class Host:  # pylint: disable=too-many-instance-attributes  # the composition o
     def _announce_and_plan(self) -> None:
         self._announce_all()
         self._plan_announcement()
+
+    def _probe_and_plan(self) -> None:
+        """Not oftener than every so often: probes of about the same time are made together."""
+        pause = min(0.5, self.settings.seconds("Discovery.ProbeSeconds") / 4)
+        try:
+            pause = max(pause, self.directory.tick())
+        finally:
+            self.scheduler.after(pause, self._probe_and_plan)
 
     def _check_hearing(self) -> None:
         """Silence, even of our own voice, means that the broker has stopped delivering to us."""

@@ -152,6 +152,11 @@ class Membership:
                 effects.append(Probe(member.rumour))
         return effects
 
+    def due(self) -> float:
+        """When ``tick`` has something to do; infinity while there is nobody to probe."""
+        quiet = (member.confirmed for member in self._members.values() if not member.probing)
+        return min(quiet, default=float("inf")) + self.limits.probe_after
+
     def members(self, kind: str | None = None) -> list[Member]:
         """Copies of the members (of one kind), in the order in which they were added."""
         return [
