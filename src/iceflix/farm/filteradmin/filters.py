@@ -40,6 +40,7 @@ class Filters:
         self._rings = rings
         self._one_each = one_each
         self.changed: Callable[[], object] = lambda: None
+        self._adopted: object = None
 
     def catalogue(self) -> list[IceFlix.FilterInfo]:
         """All filters that may run, with the rings where they do."""
@@ -49,6 +50,11 @@ class Filters:
     def running(self) -> list[IceFlix.FilterInfo]:
         """Those that a live ring runs."""
         return [info for info in self.catalogue() if info.rings]
+
+    def running_names(self) -> list[str]:
+        """Their names only, for who asks often."""
+        where = self._where()
+        return [each.name for each in self._all() if where.get(each.name)]
 
     def code(self, name: str) -> IceFlix.FilterCode:
         """A filter with its signature. Raises Denial."""
@@ -102,12 +108,16 @@ class Filters:
         return {**live, **self._assignments.all()} if self._one_each else live
 
     def adopt(self) -> None:
-        """Sign what was dropped into the folder (F30)."""
+        """Sign what was dropped into the folder (F30); little work while nothing changes there."""
         try:
+            stamp = self._shelf.publisher.stamp()
+            if stamp == self._adopted:
+                return
             adopted, refused = self._shelf.publisher.adopt()
         except OSError as error:
             _log.warning("the folder of filters cannot be used", error=error.strerror)
             return
+        self._adopted = stamp
         for name, reason in refused.items():
             _log.warning("not a filter", filter=name, reason=reason)
         if adopted:

@@ -75,7 +75,7 @@ def build(host: Host) -> None:
     )
     push = Push(
         directory,
-        lambda: [info.name for info in filters.running()],
+        filters.running_names,
         settings.seconds("FilterAdmin.PushSeconds"),
     )
     filters.changed = push.look

@@ -137,6 +137,12 @@ class Publisher:
             file.unlink(missing_ok=True)
         return known
 
+    def stamp(self) -> object:
+        """Equal as long as nobody has touched list or filters. Raises OSError."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        files = (self._folder / LIST, *sorted(self._folder.glob("*.py")))
+        return tuple((file.name, _stamp(file)) for file in files)
+
     def adopt(self) -> tuple[list[str], dict[str, str]]:
         """Sign what was dropped into the folder or changed there, and forget what has gone.
 
