@@ -1,7 +1,6 @@
 """The whole platform, started as a user starts it, on ports and in a home of its own."""
 
 import contextlib
-import os
 import signal
 import subprocess
 import threading
@@ -11,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import ROOT, free_port, wait_until
+from tests.conftest import ROOT, environment, free_port, wait_until
 
 
 class Platform:
@@ -27,10 +26,14 @@ class Platform:
             "--Farm.System=off",
             *more,
         ]
-        self.environment = {**os.environ, "ICEFLIX_HOME": str(home)}
         self.output: list[str] = []
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of its processes."""
+        return environment(self.home)
 
     def start(self) -> None:
         """Start it and wait until it says that it is ready."""

@@ -7,6 +7,7 @@ and prints one JSON line for each: ``{"criterion": "X7", "passed": true, "detail
     foreign_client.py SLICE_FILE SETTING=VALUE ...      see ``World`` for the settings
 """
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -145,11 +146,9 @@ class Receiver:
     def flush(self) -> None:
         """Forget what has arrived so far."""
         self.socket.setblocking(False)
-        try:
+        with contextlib.suppress(BlockingIOError):
             while self.socket.recv(65536):
                 pass
-        except BlockingIOError:
-            return
 
     def silent(self, within: float) -> bool:
         """Whether packets cease within so many seconds: none for half a second."""
