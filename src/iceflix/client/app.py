@@ -22,6 +22,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import DataTable, Input, Label, Select
 
 from iceflix.client import vocabulary as v
@@ -58,6 +59,7 @@ from iceflix.runtime.errors import SetupError
 from iceflix.runtime.settings import Settings, default_home
 
 T = TypeVar("T")
+W = TypeVar("W", bound=Widget)
 _log = logging.getLogger(__name__)
 _TICK_SECONDS = 0.5
 _MODES = (
@@ -183,7 +185,8 @@ class ClientApp(App[int]):
                 done=self.speech.number(said.done),
                 total=self.speech.number(said.total),
             )
-            self.query_one("#results").border_subtitle = text
+            for table in self._all(Results):
+                table.border_subtitle = text
         else:
             self.tell(said.sentence, bad=said.bad)
 
@@ -196,14 +199,19 @@ class ClientApp(App[int]):
             self.notify(text, markup=False, timeout=5)
 
     def _show_view(self, view: v.View) -> None:
-        if not self.is_running or not self.screen_stack:
-            return
-        base = self.screen_stack[0]
-        base.query_one(ConnectionLine).show(view)
-        base.query_one(SelectionLine).show(view)
-        base.query_one(Results).show(view)
-        base.query_one(KeyLine).show(self._hints(view), [*map(self._hint, ("help", "quit"))])
+        for connection in self._all(ConnectionLine):
+            connection.show(view)
+        for selection in self._all(SelectionLine):
+            selection.show(view)
+        for table in self._all(Results):
+            table.show(view)
+        for keys in self._all(KeyLine):
+            keys.show(self._hints(view), [*map(self._hint, ("help", "quit"))])
         self._show_playing()
+
+    def _all(self, kind: type[W]) -> Iterable[W]:
+        """Find the widgets of a kind below any dialogue; none while starting or ending."""
+        return self.screen_stack[0].query(kind) if self.screen_stack else ()
 
     def _hints(self, view: v.View) -> list[Hint]:
         """The keys that are of use now, the most useful first."""
@@ -226,8 +234,7 @@ class ClientApp(App[int]):
         return Hint(self._key_name(key), wanted, self.speech.text(words))
 
     def _show_playing(self) -> None:
-        if self.screen_stack:
-            line = self.screen_stack[0].query_one(PlayingLine)
+        for line in self._all(PlayingLine):
             line.show(self.session.view, self.session.statistics())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -288,11 +295,11 @@ class ClientApp(App[int]):
         else:
             future = self.session.search_name(term, exact=mode == "exact")
         result = await self._ask(future)
-        table = self.screen_stack[0].query_one(Results)
-        table.border_subtitle = ""
         if result is not None:
             self._tell_result(result)
-            if result.titles and len(self.screen_stack) == 1:
+        for table in self._all(Results):
+            table.border_subtitle = ""
+            if result is not None and result.titles and len(self.screen_stack) == 1:
                 table.move_cursor(row=0)
                 table.focus()
 
