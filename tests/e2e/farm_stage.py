@@ -68,21 +68,20 @@ class Whole(Stage):
     def whole(
         self,
         system: str,
-        multiservers: int,
-        rings: int,
-        nodes: int,
+        shape: tuple[int, int, int],
         *,
         images: int = 6,
         size: tuple[int, int] = (40, 60),
     ) -> None:
-        """Start everything and wait until requests can come."""
+        """Start multiservers, rings and nodes per ring; wait until requests can come."""
+        _multiservers, rings, nodes = shape
         home = self.farm.home
         (home / "images").mkdir(parents=True)
         self.users.write_text(f"user,password_hash\n{USER},{HASH}\n")
         for number in range(images):
             noise = np.random.default_rng(number).integers(0, 255, (*size, 3), dtype=np.uint8)
             cv2.imwrite(str(home / "images" / f"p{number}.png"), noise)
-        self.plan = Plan(system, multiservers, rings, nodes, slots=1, services=KINDS)
+        self.plan = Plan(system, *shape, slots=1, services=KINDS)
         started = self.farm.start(self.plan, self.properties)
         self.processes = {process.name: process for process in started}
         self.farm.wait_ready(started, 40)

@@ -61,7 +61,7 @@ def _kill_in_turn(stage: Whole, roles: Sequence[str], chain: Sequence[str]) -> N
 
 def test_system_a_without_each_of_its_processes(stage: Whole, eventually: Eventually) -> None:
     """One after the other is killed, the token's holder included, and comes back."""
-    stage.whole("A", 2, 2, 2, images=8 * BATCH, size=SIZE)
+    stage.whole("A", (2, 2, 2), images=8 * BATCH, size=SIZE)
     master = stage.master("ring1")
     roles = ["gateway", "central", "multiserver1", master, stage.others("ring2")[0]]
     _kill_in_turn(stage, [*roles, "filteradmin", "useradmin", "auth"], CHAIN)
@@ -71,7 +71,7 @@ def test_system_a_without_each_of_its_processes(stage: Whole, eventually: Eventu
 
 def test_system_b_without_each_of_its_processes(stage: Whole, eventually: Eventually) -> None:
     """The same where a picture goes from ring to ring."""
-    stage.whole("B", 2, 2, 2, images=5 * BATCH, size=SIZE)
+    stage.whole("B", (2, 2, 2), images=5 * BATCH, size=SIZE)
     stage.administrator.assign(stage.key, "ring1", "rotate90")
     stage.administrator.assign(stage.key, "ring2", "invert")
     eventually(lambda: set(stage.gateway.getFilters()) == {"rotate90", "invert"}, 10)

@@ -69,7 +69,7 @@ def _refusals(stage: Whole) -> None:
 
 def test_system_a(stage: Whole, eventually: Eventually) -> None:
     """Two multiservers with a ring each; a dropped filter; a late multiserver with its ring."""
-    stage.whole("A", 2, 2, 1)
+    stage.whole("A", (2, 2, 1))
     stage.check(stage.send(_names(6), CHAIN), CHAIN)
     stage.check(stage.send(_names(6), TURNED), TURNED)
     _by_corba(stage)
@@ -105,7 +105,7 @@ def test_system_a(stage: Whole, eventually: Eventually) -> None:
 
 def test_system_b(stage: Whole, eventually: Eventually) -> None:
     """The same central and gateway; rings of one filter; whoever joins late gets its code."""
-    stage.whole("B", 2, 2, 1)
+    stage.whole("B", (2, 2, 1))
     administrator, key = stage.administrator, stage.key
     administrator.assign(key, "ring1", "rotate90")
     administrator.assign(key, "ring2", "crop")

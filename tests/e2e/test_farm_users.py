@@ -63,7 +63,7 @@ def test_users(
     (tmp_path / "watch" / "sitecustomize.py").write_text(WATCH)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "watch"))
     monkeypatch.setenv("WATCHED", str(tmp_path / "opened"))
-    stage.whole("A", 1, 1, 1)
+    stage.whole("A", (1, 1, 1))
 
     added = stage.command("users", "add", "eva@example.org", typed="word\nword\n")
     assert (added.returncode, added.stderr) == (0, "")
@@ -111,7 +111,7 @@ def test_a_busy_node_gets_little_work(stage: Whole) -> None:
     processors = sorted(os.sched_getaffinity(0))
     if len(processors) < 2:
         pytest.skip("needs two processors")
-    stage.whole("A", 1, 1, 2)
+    stage.whole("A", (1, 1, 2))
     for node, processor in zip(("ring1-node1", "ring1-node2"), processors, strict=False):
         family = psutil.Process(stage.processes[node].pid)
         for process in (family, *family.children(recursive=True)):
@@ -119,18 +119,30 @@ def test_a_busy_node_gets_little_work(stage: Whole) -> None:
                 os.sched_setaffinity(thread.id, [processor])
     hogs = [_hog(processors[0]) for _ in range(4)]
     try:
-        busy = next(e.id for e in stage.farm.ready() if e.pid == stage.processes["ring1-node1"].pid)
+        pids = {each.pid: each.id for each in stage.farm.ready()}
+        busy, free = (pids[stage.processes[f"ring1-node{n}"].pid] for n in (1, 2))
         wait_until(lambda: _free(stage, busy) < 0.1, 20, "the load is measured")
-        time.sleep(1.5)
-        counts: Counter[str] = Counter()
-        for number in range(30):
-            (job,) = stage.send([f"p{number % 6}.png"], ["invert"])
-            counts[job.result(20).node] += 1
+        counts = _shares(stage, busy, free)
     finally:
         for hog in hogs:
             hog.kill()
             hog.wait()
-    assert counts[busy] <= 3, counts
+    if counts.total() < 10:
+        pytest.skip("this machine is busy with other things: no processor is free")
+    assert counts[busy] <= counts.total() / 10, counts
+
+
+def _shares(stage: Whole, busy: str, free: str) -> Counter[str]:
+    """Who does single tasks, while one processor is free indeed and the other is not."""
+    counts: Counter[str] = Counter()
+    deadline = time.monotonic() + 12
+    while counts.total() < 30 and time.monotonic() < deadline:
+        before = _free(stage, free) - _free(stage, busy)
+        (job,) = stage.send([f"p{counts.total() % 6}.png"], ["invert"])
+        node = job.result(20).node
+        if min(before, _free(stage, free) - _free(stage, busy)) > 0.2:
+            counts[node] += 1  # else others use the free processor, too, at this moment
+    return counts
 
 
 def _free(stage: Whole, node: str) -> float:
@@ -144,7 +156,7 @@ def _hog(processor: int) -> "subprocess.Popen[bytes]":
 
 def test_a_multiserver_dies_with_all_its_work(stage: Whole) -> None:
     """Killed with jobs in hand and its ring frozen: the other one has them done, once (F37)."""
-    stage.whole("A", 2, 2, 1, images=20)
+    stage.whole("A", (2, 2, 1), images=20)
     stage.signal("ring1-node1", signal.SIGSTOP)
     names = [f"p{number}.png" for number in range(20)]
     jobs = stage.send(names, ["invert"])
