@@ -14,8 +14,7 @@ from iceflix.streaming.pipeline import GstSender
 from iceflix.streaming.sender import Order, Target
 from tests.conftest import wait_until
 from tests.media.clips import FRAMES, Clips, frame_digests
-from tests.media.playing import HERE, SAMPLE, End, describe, is_bound, medium
-from tests.media.receiver import bind
+from tests.media.playing import HERE, SAMPLE, End, describe, free_port, is_bound, medium
 
 pytestmark = pytest.mark.slow
 
@@ -48,8 +47,7 @@ def _sender() -> Iterator[GstSender]:
 def test_ffmpeg_plays_the_description(sender: GstSender, tmp_path: Path) -> None:
     """Picture and sound of the sample video, from nothing but the SDP."""
     found = medium(SAMPLE)
-    with bind() as reserved:
-        port = reserved.getsockname()[1]
+    port = free_port()
     file = tmp_path / "one.sdp"
     file.write_bytes(describe(found, port).encode())
     recorded = tmp_path / "recorded.mkv"
@@ -83,8 +81,7 @@ def test_ffmpeg_plays_the_description(sender: GstSender, tmp_path: Path) -> None
 def test_gstreamer_plays_the_description(clips: Clips, sender: GstSender, tmp_path: Path) -> None:
     """Its sdpdemux binds the address of the connection line."""
     found = medium(clips.get("bframes.mp4"))
-    with bind() as reserved:
-        port = reserved.getsockname()[1]
+    port = free_port()
     file = tmp_path / "one.sdp"
     file.write_bytes(describe(found, port).encode())
     gi = importlib.import_module("gi")
@@ -113,8 +110,7 @@ def test_vlc_plays_the_description(clips: Clips, sender: GstSender, tmp_path: Pa
     """Every picture that VLC decodes is the source's; the sound is there."""
     source = clips.get("plain.mp4")
     found = medium(source)
-    with bind() as reserved:
-        port = reserved.getsockname()[1]
+    port = free_port()
     (tmp_path / "one.sdp").write_bytes(describe(found, port).encode())
     with subprocess.Popen(
         [*_ordinary(tmp_path), *VLC, *_RECORD, "one.sdp", "vlc://quit"],

@@ -1,5 +1,7 @@
 """What tests of streams have in common: a medium, its description, the end of a stream."""
 
+import contextlib
+import socket
 import threading
 import time
 from pathlib import Path
@@ -8,6 +10,7 @@ from iceflix.streaming.library import Medium, Stamp, title_of
 from iceflix.streaming.probe import examine
 from iceflix.streaming.sdp import Session, session_description
 from tests.conftest import ROOT
+from tests.media.receiver import bind
 
 HERE = "127.0.0.1"
 SAMPLE = ROOT / "samples" / "iceflix-sample.mp4"
@@ -50,3 +53,14 @@ def is_bound(port: int) -> bool:
     """Whether somebody listens at this UDP port."""
     lines = Path("/proc/net/udp").read_text("ascii").splitlines()[1:]
     return any(line.split()[1].endswith(f":{port:04X}") for line in lines)
+
+
+def free_port() -> int:
+    """An even UDP port that is free, and so are the three after it: RTP and RTCP, twice."""
+    while True:
+        with contextlib.suppress(OSError), contextlib.ExitStack() as sockets:
+            port: int = sockets.enter_context(bind(parity=0)).getsockname()[1]
+            for following in range(port + 1, port + 4):
+                taken = sockets.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                taken.bind((HERE, following))
+            return port
