@@ -11,11 +11,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
-import click
 from textual import events, work
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
@@ -27,10 +25,10 @@ from textual.widgets import DataTable, Input, Label, Select
 
 from iceflix.client import vocabulary as v
 from iceflix.client.engine import Said
-from iceflix.client.i18n import Language, language
 from iceflix.client.journal import open_journal, quiet_libraries
+from iceflix.client.keys import KEYS, always, key_name, useful
 from iceflix.client.lookup import Progress, SearchResult
-from iceflix.client.outputs import File, Output, Program, Window, chosen_player
+from iceflix.client.outputs import File, Output
 from iceflix.client.receiver import Receiver
 from iceflix.client.screens import (
     Connect,
@@ -44,19 +42,16 @@ from iceflix.client.screens import (
 )
 from iceflix.client.sentences import ClientError, Sentence, mark, say
 from iceflix.client.session import Future, Options, Session
+from iceflix.client.start import Start, read_arguments
 from iceflix.client.stream import Player
 from iceflix.client.text import format_tags, parse_tags, safe
 from iceflix.client.widgets import (
     ConnectionLine,
-    Hint,
     KeyLine,
     PlayingLine,
     Results,
     SelectionLine,
 )
-from iceflix.runtime.communicator import split_arguments
-from iceflix.runtime.errors import SetupError
-from iceflix.runtime.settings import Settings, default_home
 
 T = TypeVar("T")
 W = TypeVar("W", bound=Widget)
@@ -68,39 +63,6 @@ _MODES = (
     ("any", mark("any of the tags")),
     ("all", mark("all of the tags")),
 )
-# Key, action, words.
-_KEYS = (
-    ("ctrl+o", "connect", mark("Connect")),
-    ("ctrl+d", "disconnect", mark("Disconnect")),
-    ("ctrl+l", "sign_in", mark("Sign in")),
-    ("ctrl+l", "sign_out", mark("Sign out")),
-    ("slash", "search", mark("Search")),
-    ("p", "play", mark("Play")),
-    ("space", "pause", mark("Pause")),
-    ("s", "stop", mark("Stop")),
-    ("w", "record", mark("Record")),
-    ("r", "rename", mark("Rename")),
-    ("t", "tag", mark("Add tags")),
-    ("u", "untag", mark("Remove tags")),
-    ("f1", "help", mark("Help")),
-    ("ctrl+q", "quit", mark("Quit")),
-)
-_KEY_NAMES = {"slash": "/", "space": mark("Space")}
-
-
-@dataclass(frozen=True)
-class Start:
-    """How the application is to begin. ``output`` makes the player's output from ``player``."""
-
-    settings: Settings
-    speech: Language
-    main: str = ""
-    player: str = ""
-
-    def output(self) -> Output:
-        """A window, or the program of the user's choice."""
-        command = self.player or chosen_player(self.settings)
-        return Program(command) if command else Window()
 
 
 class SessionSaid(Message):
@@ -137,7 +99,7 @@ class ClientApp(App[int]):
         self._user = ""
         self._make_player = make_player
         self._forget: Callable[[], None] = lambda: None
-        for key, action, words in _KEYS:
+        for key, action, words in KEYS:
             self.bind(key, action, description=self.speech.text(words))
 
     # ------------------------------------------------------------ the screen
@@ -206,32 +168,12 @@ class ClientApp(App[int]):
         for table in self._all(Results):
             table.show(view)
         for keys in self._all(KeyLine):
-            keys.show(self._hints(view), [*map(self._hint, ("help", "quit"))])
+            keys.show(useful(view, self.speech), always(self.speech))
         self._show_playing()
 
     def _all(self, kind: type[W]) -> Iterable[W]:
         """Find the widgets of a kind below any dialogue; none while starting or ending."""
         return self.screen_stack[0].query(kind) if self.screen_stack else ()
-
-    def _hints(self, view: v.View) -> list[Hint]:
-        """The keys that are of use now, the most useful first."""
-        if view.link is v.Link.OFFLINE:
-            return [self._hint("connect")]
-        wanted = ["search"]
-        if view.playing is not None:
-            wanted = ["pause", "stop", *wanted]
-        if view.login.user is None:
-            wanted.append("sign_in")
-        elif view.selection is not None:
-            wanted += ["play", "record"] if view.playing is None else []
-            wanted += ["rename", "tag", "untag"]
-        if view.login.user is not None:
-            wanted.append("sign_out")
-        return [self._hint(action) for action in wanted]
-
-    def _hint(self, wanted: str) -> Hint:
-        key, words = next((key, words) for key, action, words in _KEYS if action == wanted)
-        return Hint(self._key_name(key), wanted, self.speech.text(words))
 
     def _show_playing(self) -> None:
         for line in self._all(PlayingLine):
@@ -241,7 +183,7 @@ class ClientApp(App[int]):
         """Offer only what makes sense now; the rest is neither shown nor done."""
         del parameters
         view = self.session.view
-        ours = {name for _, name, _ in _KEYS} - {"quit"}
+        ours = {name for _, name, _ in KEYS} - {"quit"}
         if len(self.screen_stack) > 1 and action in ours:
             return False  # a dialogue is open: its keys are its own
         known = {
@@ -256,16 +198,11 @@ class ClientApp(App[int]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Put everything into the command palette."""
         del screen
-        for key, action, words in _KEYS:
+        for key, action, words in KEYS:
             if self.check_action(action, ()):
                 run = getattr(self, f"action_{action}")
-                yield SystemCommand(self.speech.text(words), self._key_name(key), run)
+                yield SystemCommand(self.speech.text(words), key_name(key, self.speech), run)
         yield SystemCommand(self.speech.text("Theme"), "", self.action_change_theme)
-
-    def _key_name(self, key: str) -> str:
-        if key.startswith("ctrl+"):
-            return f"^{key[-1].upper()}"
-        return self.speech.text(_KEY_NAMES.get(key, key.upper() if key[0] == "f" else key))
 
     # ------------------------------------------------------------ requests
 
@@ -474,7 +411,7 @@ class ClientApp(App[int]):
 
     def action_help(self) -> None:
         """Show what the keys do."""
-        keys = [(self._key_name(key), self.speech.text(words)) for key, _, words in _KEYS]
+        keys = [(key_name(key, self.speech), self.speech.text(words)) for key, _, words in KEYS]
         self.push_screen(HelpScreen(self.speech, [*keys, ("^P", self.speech.text("All commands"))]))
 
     async def action_quit(self) -> None:
@@ -497,7 +434,7 @@ class ClientApp(App[int]):
 
 def main(arguments: Sequence[str]) -> int:
     """Run the application; returns the exit code. Raises SetupError for wrong arguments."""
-    start = _start(arguments)
+    start = read_arguments(arguments)
     open_journal(start.settings)
     session = Session(Options.of(start.settings))
     try:
@@ -506,38 +443,6 @@ def main(arguments: Sequence[str]) -> int:
     finally:
         # Whatever has happened to the terminal: no stream is left running.
         session.close()
-
-
-def _start(arguments: Sequence[str]) -> Start:
-    """Read ``[PROXY] [--lang CODE] [--player PROGRAM]`` and properties."""
-    given, rest = split_arguments(arguments)
-    context = click.get_current_context(silent=True)
-    settings = context.obj if context is not None else None
-    if isinstance(settings, Settings):
-        settings = Settings.of(settings.home, {**settings.values, **given})
-    else:
-        settings = Settings.of(default_home(), given)
-    options, proxy = _options(rest)
-    try:
-        speech = language(options["--lang"] or None)
-    except ClientError as error:
-        raise SetupError(str(error)) from error
-    return Start(settings, speech, proxy, options["--player"])
-
-
-def _options(words: Sequence[str]) -> tuple[dict[str, str], str]:
-    options = {"--lang": "", "--player": ""}
-    proxy: list[str] = []
-    left = iter(words)
-    for word in left:
-        name, equals, value = word.partition("=")
-        if name in options:
-            options[name] = value if equals else next(left, "")
-        elif word.startswith("--"):
-            raise SetupError(f"unknown option {word}; there are --lang CODE and --player PROGRAM")
-        else:
-            proxy.append(word)  # a proxy has blanks, and may have lost its quotes
-    return options, " ".join(proxy)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from rich.text import Text
 from textual import events
 from textual.markup import escape
+from textual.timer import Timer
 from textual.widgets import DataTable, Static
+from textual.widgets.data_table import ColumnKey
 
 from iceflix.client import vocabulary as v
 from iceflix.client.i18n import Language
@@ -13,10 +15,12 @@ from iceflix.client.sentences import mark
 from iceflix.client.stream import Statistics
 from iceflix.client.text import cells, clock_time, format_tags, safe, shorten, where
 
-_NAME_WIDTH = 60
-_TAGS_WIDTH = 80
+_NARROWEST = 12
+_BETWEEN_COLUMNS = 9  # the mark, the padding of three columns, the scroll bar
 _ADDRESS_WIDTH = 40
 _BAR_WIDTH = 12
+_ROWS_AT_ONCE = 1000
+_FILL_SECONDS = 0.02
 # A sign and a word each: neither colours nor signs alone carry the meaning (V62).
 _LINKS = {
     v.Link.OFFLINE: ("○", mark("offline")),
@@ -153,12 +157,26 @@ class Results(DataTable[Text]):
         self._speech = speech
         self._shown: tuple[v.Title, ...] = ()
         self._selected: str | None = None
+        self._filler: Timer | None = None
+        self._columns: list[ColumnKey] = []
 
     def on_mount(self) -> None:
         """Make the columns."""
+        # Widths of our own: measuring thousands of cells takes longer than showing them.
         self.add_column(" ", key="mark", width=1)
-        self.add_column(self._speech.text("Name"), key="name")
-        self.add_column(self._speech.text("Tags"), key="tags")
+        self._columns = [
+            self.add_column(self._speech.text(words), key=key, width=_NARROWEST)
+            for key, words in (("name", mark("Name")), ("tags", mark("Tags")))
+        ]
+
+    def on_resize(self) -> None:
+        """Divide the width between names and tags."""
+        room = self.size.width - _BETWEEN_COLUMNS
+        name = max(_NARROWEST, room * 45 // 100)
+        for key, width in zip(self._columns, (name, max(_NARROWEST, room - name)), strict=True):
+            self.columns[key].width = width
+        self._require_update_dimensions = True
+        self.refresh(layout=True)
 
     async def _on_key(self, event: events.Key) -> None:
         """Go to the search field at once, so that it gets what is typed ahead after the slash."""
@@ -176,27 +194,41 @@ class Results(DataTable[Text]):
 
     def show(self, view: v.View) -> None:
         """Show these titles; only what has changed is touched, and the cursor stays."""
-        selected = view.selection.id if view.selection is not None else None
-        same = [title.id for title in self._shown] == [title.id for title in view.results]
-        if not same:
+        before, was_selected = self._shown, self._selected
+        self._shown = view.results
+        self._selected = view.selection.id if view.selection is not None else None
+        if [title.id for title in before] != [title.id for title in view.results]:
             self.clear()
-            for title in view.results:
-                self.add_row(*self._cells(title, selected), key=title.id)
-        elif view.results != self._shown or selected != self._selected:
-            for before, title in zip(self._shown, view.results, strict=True):
-                if before != title or title.id in {selected, self._selected}:
-                    names = ("mark", "name", "tags")
-                    for name, value in zip(names, self._cells(title, selected), strict=True):
+            self._fill()
+        elif view.results != before or self._selected != was_selected:
+            # Rows that are not there yet come as they are then.
+            for old, title in list(zip(before, view.results, strict=True))[: self.row_count]:
+                if old != title or title.id in {self._selected, was_selected}:
+                    for name, value in zip(
+                        ("mark", "name", "tags"), self._cells(title), strict=True
+                    ):
                         self.update_cell(title.id, name, value, update_width=name != "mark")
-        self._shown, self._selected = view.results, selected
+
+    def _fill(self) -> None:
+        """Add some rows, and the rest bit by bit: thousands at once would hold up the keys."""
+        if self._filler is not None:
+            self._filler.stop()
+        for title in self._shown[self.row_count : self.row_count + _ROWS_AT_ONCE]:
+            self.add_row(*self._cells(title), key=title.id)
+        if self.row_count < len(self._shown):
+            self._filler = self.set_timer(_FILL_SECONDS, self._fill)
 
     def title_at(self, row: int) -> v.Title | None:
         """Return the title in a row."""
         return self._shown[row] if 0 <= row < len(self._shown) else None
 
-    def _cells(self, title: v.Title, selected: str | None) -> tuple[Text, Text, Text]:
+    def _cells(self, title: v.Title) -> tuple[Text, Text, Text]:
         name = safe(title.name) if title.reachable else self._speech.text("(not available now)")
         tags = format_tags(safe(tag, 50) for tag in title.tags)
-        sign = "▸" if title.id == selected else " "
+        sign = "▸" if title.id == self._selected else " "
         # Text, not str: a table would take brackets in a name for markup.
-        return Text(sign), Text(shorten(name or "—", _NAME_WIDTH)), Text(shorten(tags, _TAGS_WIDTH))
+        return Text(sign), _cell(name or "—"), _cell(tags)
+
+
+def _cell(text: str) -> Text:
+    return Text(text, no_wrap=True, overflow="ellipsis")

@@ -12,10 +12,11 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from iceflix.client.app import ClientApp, Start
+from iceflix.client.app import ClientApp
 from iceflix.client.i18n import Language
 from iceflix.client.outputs import Window
 from iceflix.client.session import Session
+from iceflix.client.start import Start
 from iceflix.client.widgets import Results
 from iceflix.contract import IceFlix
 from iceflix.runtime.settings import Settings
