@@ -17,8 +17,8 @@ from tests.integration.ring_stage import reference
 
 pytestmark = [pytest.mark.slow, pytest.mark.serial]
 CHAIN = ("rotate90", "denoise", "crop:left=0.5", "invert")
-BATCH = 10
-SIZE = (300, 400)
+BATCH = 8
+SIZE = (200, 300)
 
 
 @pytest.fixture(name="stage")
@@ -53,7 +53,7 @@ def _kill_in_turn(stage: Whole, roles: Sequence[str], chain: Sequence[str]) -> N
             stage.kill(role)
             stage.restart(role)
             results += [future.result(60) for future in futures]
-        stage.farm.wait_ready([stage.processes[role]], 30)
+    stage.farm.wait_ready([stage.processes[role] for role in roles], 30)
     assert len(results) == BATCH * len(roles)
     _right(stage, results, chain)
     assert client.longest < DEADLINE + 6

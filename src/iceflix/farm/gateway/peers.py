@@ -7,7 +7,7 @@ from typing import Any
 from iceflix.contract import Ice, IceFlix
 from iceflix.contract.reasons import NO_SERVERS, NOT_AUTHORIZED, TOO_LATE
 from iceflix.farm.discovery import CENTRAL
-from iceflix.farm.gateway.desk import Done
+from iceflix.farm.gateway.desk import Done, World
 from iceflix.farm.model import Job, JobResult
 from iceflix.farm.wire import from_slice, to_slice
 from iceflix.runtime.calls import Known, Question, Reports, run
@@ -21,6 +21,9 @@ from iceflix.runtime.request import CORRELATION
 # silence must not make it look dead, or a guesser could lock everybody out.
 _LOGIN_MILLIS = 8000
 _LATER_MILLIS = 1000
+# A central that dies in the midst of a job may be started again by whoever looks after it.
+_COME_BACK_SECONDS = 4.0
+_LOOK_SECONDS = 0.25
 _log = get_logger(__name__)
 
 
@@ -57,12 +60,13 @@ class Users:  # pylint: disable=too-few-public-methods  # one question
 class Centrals:
     """Gives jobs to central, to the next one if it dies: a job's name makes it the same job."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, world: World) -> None:
         self._directory = directory
+        self._world = world
 
     def process(self, job: Job, done: Done) -> None:
         """Have a job done; calls back from a thread of Ice, or at once."""
-        self._try(job, time.monotonic() + job.deadline_seconds, done, self._order())
+        self._try(_Errand(job, time.monotonic() + job.deadline_seconds, done), self._order())
 
     def running(self) -> list[str]:
         """The filters that are running now. Raises Denial."""
@@ -74,12 +78,14 @@ class Centrals:
     def _order(self) -> list[Known[IceFlix.CentralPrx]]:
         return self._directory.all(CENTRAL)
 
-    def _try(
-        self, job: Job, deadline: float, done: Done, candidates: list[Known[IceFlix.CentralPrx]]
-    ) -> None:
-        left = deadline - time.monotonic()
-        if not candidates or left <= 0:
-            done(Denial(NO_SERVERS, "the farm's central does not answer; try again later"))
+    def _try(self, errand: "_Errand", candidates: list[Known[IceFlix.CentralPrx]]) -> None:
+        left = errand.deadline - time.monotonic()
+        if left <= 0 or not (candidates or errand.patient):
+            reason = "the farm's central does not answer; try again later"
+            errand.done(Denial(NO_SERVERS, reason))
+            return
+        if not candidates:
+            self._world.after(_LOOK_SECONDS, lambda: self._try(errand, self._order()))
             return
         first, *others = candidates
         proxy = first.proxy.ice_invocationTimeout(int(left * 1000) + _LATER_MILLIS)
@@ -87,20 +93,49 @@ class Centrals:
         def ended(future: "Ice.Future[IceFlix.JobResult]") -> None:
             error = future.exception()
             if error is None:
-                done(from_slice(JobResult, future.result()))
+                errand.done(from_slice(JobResult, future.result()))
             elif isinstance(error, IceFlix.Denied):
-                done(Denial(error.reason, error.detail))
+                errand.done(Denial(error.reason, error.detail))
             elif isinstance(error, Ice.InvocationTimeoutException):
-                done(Denial(TOO_LATE, "the result was not there in time"))
+                errand.done(Denial(TOO_LATE, "the result was not there in time"))
             else:
-                _log.warning("central lost", id=first.id, error=type(error).__name__)
-                self._try(job, deadline, done, others)
+                self._lost(errand, first, error, others)
 
-        wanted = to_slice(dataclasses.replace(job, deadline_seconds=left))
+        wanted = to_slice(dataclasses.replace(errand.job, deadline_seconds=left))
         try:
-            future = proxy.processAsync(wanted, {CORRELATION: job.job})
+            future = proxy.processAsync(wanted, {CORRELATION: errand.job.job})
         except Ice.LocalException as error:
-            _log.warning("central lost", id=first.id, error=type(error).__name__)
-            self._try(job, deadline, done, others)
+            self._lost(errand, first, error, others)
             return
         future.add_done_callback(ended)
+
+    def _lost(
+        self,
+        errand: "_Errand",
+        central: Known[IceFlix.CentralPrx],
+        error: BaseException,
+        others: list[Known[IceFlix.CentralPrx]],
+    ) -> None:
+        _log.warning("central lost", id=central.id, error=type(error).__name__)
+        answered = isinstance(error, Ice.UnknownException)  # it is there, and something is wrong
+        if errand.lost_at is None and not answered:
+            errand.lost_at = time.monotonic()
+        if others or not errand.patient:
+            self._try(errand, others)
+        else:  # not at once: the directory may not have noticed yet
+            self._world.after(_LOOK_SECONDS, lambda: self._try(errand, self._order()))
+
+
+@dataclasses.dataclass
+class _Errand:
+    """A job on its way; when a central was first lost with it."""
+
+    job: Job
+    deadline: float
+    done: Done
+    lost_at: float | None = None
+
+    @property
+    def patient(self) -> bool:
+        """Whether to wait for a central: one was there, a moment ago."""
+        return self.lost_at is not None and time.monotonic() - self.lost_at < _COME_BACK_SECONDS

@@ -22,7 +22,7 @@ def build(host: Host) -> None:
     host.listen(farm_channel((CENTRAL,)))
     desk = Desk(
         Users(host.directory, settings.seconds("Call.HedgeSeconds")),
-        Centrals(host.directory),
+        Centrals(host.directory, host.scheduler),
         limits,
         host.scheduler,
     )
