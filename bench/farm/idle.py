@@ -1,12 +1,14 @@
 """What an idle farm costs: processor time of every process of it, and wake-ups.
 
     .venv/bin/python bench/farm/idle.py [--seconds 60] [--system A] [--rings 2] [--nodes 3]
+        [--Key.Name=value ...]    properties of all processes
 
 Starts a farm of its own (two rings of three nodes) with an IceStorm of its own in a temporary
 folder, lets it come to rest, and counts.
 """
 
 import argparse
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -17,6 +19,7 @@ import psutil
 from iceflix.contract import Ice
 from iceflix.farm.compare.storm import Storm
 from iceflix.farm.launch import Farm, Plan
+from iceflix.runtime.communicator import split_arguments
 
 _REST_SECONDS = 25.0
 
@@ -28,7 +31,8 @@ def main() -> None:
     parser.add_argument("--system", default="A")
     parser.add_argument("--rings", type=int, default=2)
     parser.add_argument("--nodes", type=int, default=3)
-    given = parser.parse_args()
+    chosen, rest = split_arguments(sys.argv[1:])
+    given = parser.parse_args(rest)
     with tempfile.TemporaryDirectory(prefix="iceflix-idle-") as folder:
         home, ice = Path(folder), Ice.initialize([])
         storm, farm = Storm(home / "storm"), Farm(home)
@@ -39,6 +43,7 @@ def main() -> None:
             properties = {
                 "IceStorm.TopicManager.Proxy": storm.proxy,
                 "Gateway.Naming": "127.0.0.1:0",
+                **chosen,
             }
             farm.wait_ready(farm.start(plan, properties), 60)
             time.sleep(_REST_SECONDS)

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from iceflix.farm.compare import commands
-from iceflix.farm.compare.commands import drive
+from iceflix.farm.compare.drivers import drive
 from iceflix.farm.compare.pictures import draw
 from iceflix.farm.compare.plan import Load, Order, Workload
 from iceflix.farm.compare.summary import disagreements
@@ -28,7 +28,7 @@ def _place(tmp_path: Path) -> Path:
 def test_the_farms_and_the_pool_give_the_same_files(place: Path) -> None:
     """Through all of the farm, and with a node killed and one hung on the way."""
     found = {
-        name: drive(Order(name, str(place), TINY, trouble=name == "A"))
+        name: drive(Order(name, str(place), TINY), trouble=name == "A")
         for name in ("pool", "A", "B")
     }
     assert set(found["A"].runs) == {"large", "small", "tiny", "killed", "frozen"}
@@ -44,7 +44,7 @@ def test_the_farms_and_the_pool_give_the_same_files(place: Path) -> None:
 def test_dask_gives_the_same_files(place: Path) -> None:
     """And it survives a killed worker."""
     found = {
-        name: drive(Order(name, str(place), TINY, trouble=name == "dask"))
+        name: drive(Order(name, str(place), TINY), trouble=name == "dask")
         for name in ("pool", "dask")
     }
     assert not any(run.failed for run in found["dask"].runs.values())
@@ -60,7 +60,7 @@ def test_a_missing_library_is_said_in_a_sentence(
     (blocked / "distributed.py").write_text("raise ImportError\n")
     monkeypatch.setenv("PYTHONPATH", str(blocked))
     with pytest.raises(ServiceError, match=r"Dask is not installed; .*requirements-bench.lock"):
-        drive(Order("dask", str(place), TINY, trouble=False))
+        drive(Order("dask", str(place), TINY), trouble=False)
 
 
 def test_the_command_writes_the_page(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

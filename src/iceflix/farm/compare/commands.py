@@ -1,9 +1,7 @@
 """``iceflix compare``. Exit codes: 0 measured; 1 results differ, or it did not work."""
 
-import json
+import contextlib
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -13,18 +11,27 @@ import click
 
 import iceflix
 from iceflix.farm.compare import page
+from iceflix.farm.compare.drivers import Driver
 from iceflix.farm.compare.pictures import draw
-from iceflix.farm.compare.plan import ENGINES, FULL, QUICK, Order, Report, Run, Workload
+from iceflix.farm.compare.plan import (
+    ENGINES,
+    FULL,
+    LOADS,
+    QUICK,
+    TROUBLE,
+    Order,
+    Report,
+    Run,
+    Workload,
+)
 from iceflix.farm.compare.summary import disagreements
-from iceflix.runtime.errors import ServiceError
 
-_ENGINE_SECONDS = 600.0
 _PAGE = Path(iceflix.__file__).resolve().parents[2] / "docs" / "farm-comparison.md"
 
 
 @click.command("compare")
-@click.option("--quick", is_flag=True, help="One round of less work, in about two minutes.")
-@click.option("--rounds", type=click.IntRange(1, 50), help="How often; 3 unless --quick.")
+@click.option("--quick", is_flag=True, help="Less work, in about two minutes.")
+@click.option("--rounds", type=click.IntRange(1, 50), help="How often; 5, or 2 if --quick.")
 @click.option("--engines", default=",".join(ENGINES), show_default=True, help="Which, in order.")
 @click.option("--into", type=click.Path(path_type=Path), help="The page to write the results to.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where to work; default: /tmp.")
@@ -34,9 +41,9 @@ def compare(
     """Compare System A, System B, Dask and a process pool at the same work.
 
     Five filters on large, on small and on tiny images; two workers each; speed, delay, processor
-    time, bytes moved, and what happens when a worker is killed or hangs. Every engine runs alone,
-    one after the other, in each round. The results go to docs/farm-comparison.md, with --quick to
-    the terminal only, unless --into names a page.
+    time, bytes moved, and what happens when a worker is killed or hangs. The engines take turns at
+    each load; those that have none are idle. The results go to docs/farm-comparison.md, with
+    --quick to the terminal only, unless --into names a page.
     """
     chosen = [name.strip() for name in engines.split(",")]
     if not chosen or set(chosen) - set(ENGINES) or len(set(chosen)) < len(chosen):
@@ -57,45 +64,36 @@ def compare(
 def _measure(
     engines: Sequence[str], workload: Workload, count: int, folder: Path | None
 ) -> tuple[list[Mapping[str, Report]], page.Setting]:
-    rounds: list[Mapping[str, Report]] = []
-    loads: list[float] = []
     with tempfile.TemporaryDirectory(prefix="iceflix-compare-", dir=folder) as place:
         try:
             draw(Path(place) / "images", workload)
         except OSError as error:
             raise click.ClickException(f"cannot write to {place}: {error.strerror}") from error
-        for number in range(1, count + 1):
-            loads.append(os.getloadavg()[0])
-            found = {}
-            # Turned round, so that none is always the first.
-            first = (number - 1) % len(engines)
+        with contextlib.ExitStack() as stack:
+            drivers = {}
+            for engine in engines:
+                click.echo(f"starting {page.TITLES[engine]} ...", err=True)
+                drivers[engine] = stack.enter_context(Driver(Order(engine, place, workload)))
+            return _rounds(drivers, count)
+
+
+def _rounds(
+    drivers: "Mapping[str, Driver]", count: int
+) -> tuple[list[Mapping[str, Report]], page.Setting]:
+    engines = list(drivers)
+    rounds: list[Mapping[str, Report]] = []
+    loads: list[float] = []
+    for number in range(count):
+        loads.append(os.getloadavg()[0])
+        first = number % len(engines)  # turned round, so that none is always the first
+        runs: dict[str, dict[str, Run]] = {engine: {} for engine in engines}
+        # Trouble comes last: not every engine is of use after it.
+        for name in (*LOADS, TROUBLE) if number == count - 1 else LOADS:
+            click.echo(f"round {number + 1} of {count}: {name} ...", err=True)
             for engine in (*engines[first:], *engines[:first]):
-                click.echo(f"round {number} of {count}: {page.TITLES[engine]} ...", err=True)
-                found[engine] = drive(Order(engine, place, workload, trouble=True))
-            rounds.append({engine: found[engine] for engine in engines})
+                runs[engine] |= drivers[engine].measure(name)
+        rounds.append({engine: Report(engine, runs[engine]) for engine in engines})
     return rounds, page.Setting(time.strftime("%Y-%m-%d"), os.cpu_count() or 1, loads)
-
-
-def drive(order: Order) -> Report:
-    """Have one engine measured in a process of its own. Raises ServiceError."""
-    command = [sys.executable, "-P", "-m", "iceflix.farm.compare.driver"]
-    try:
-        ended = subprocess.run(
-            command,
-            input=json.dumps(order.as_dict()),
-            capture_output=True,
-            text=True,
-            timeout=_ENGINE_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ServiceError(f"{order.engine} was not done in {_ENGINE_SECONDS:g} s") from error
-    if ended.returncode:
-        words = ended.stderr.strip().splitlines() or ["it did not say why"]
-        raise ServiceError(f"{page.TITLES[order.engine]}: {words[-1]}")
-    report = json.loads(ended.stdout)
-    runs = {name: Run.of(run) for name, run in report["runs"].items()}
-    return Report(order.engine, report["start_seconds"], runs)
 
 
 def _write(target: Path, text: str, charts: Mapping[str, str], pictures: str) -> None:

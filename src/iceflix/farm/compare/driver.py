@@ -1,6 +1,6 @@
-"""One engine, in a process of its own: started, measured, ended.
+"""One engine, in a process of its own: started, measured whenever it is asked to, ended.
 
-    python -m iceflix.farm.compare.driver < order.json > report.json
+    python -m iceflix.farm.compare.driver    orders on standard input, answers on standard output
 
 A process of its own, for an engine that is loaded slows the others in the same process down, and
 for its processor time is then that of this process and its descendants.
@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
@@ -146,28 +146,26 @@ class Bench:
             (self._images / result_of(image)).unlink(missing_ok=True)
 
 
-def carry_out(order: Order) -> dict[str, Any]:
-    """Measure one engine. Raises SetupError."""
-    folder = Path(order.folder)
+def serve(order: Order, wanted: Iterable[str], say: Callable[[object], None]) -> None:
+    """Start an engine, then measure what is asked for, line by line. Raises SetupError."""
+    folder, workload = Path(order.folder), order.workload
     images = folder / "images"
     engine = _engine(order.engine, folder, images)
     began = time.monotonic()
     try:
         engine.start()
         seconds = time.monotonic() - began
-        bench, workload = Bench(engine, images), order.workload
+        bench = Bench(engine, images)
         bench.warm_up(workload.small.images[:8])
-        runs = {
-            "large": bench.bulk(workload.large.images),
-            "small": bench.bulk(workload.small.images),
-            "tiny": bench.one_by_one(workload.tiny.images),
+        say(seconds)
+        loads: dict[str, Callable[[], dict[str, Run]]] = {
+            "large": lambda: {"large": bench.bulk(workload.large.images)},
+            "small": lambda: {"small": bench.bulk(workload.small.images)},
+            "tiny": lambda: {"tiny": bench.one_by_one(workload.tiny.images)},
+            "trouble": lambda: _troubled(bench, engine, workload.small.images),
         }
-        if order.trouble:
-            runs |= _troubled(bench, engine, workload.small.images)
-        return {
-            "start_seconds": seconds,
-            "runs": {name: run.as_dict() for name, run in runs.items()},
-        }
+        for line in wanted:
+            say({name: run.as_dict() for name, run in loads[line.strip()]().items()})
     finally:
         engine.stop()
 
@@ -193,14 +191,13 @@ def _troubled(bench: Bench, engine: Engine, images: Sequence[str]) -> dict[str, 
 
 
 def main() -> int:
-    """Read an order from standard input, write the report to standard output."""
-    order = Order.of(json.load(sys.stdin))
+    """The order on the first line, then one load a line; an answer for each, and one before."""
+    order = Order.of(json.loads(sys.stdin.readline()))
     try:
-        report = carry_out(order)
+        serve(order, sys.stdin, lambda answer: print(json.dumps(answer), flush=True))
     except ServiceError as error:
         print(error, file=sys.stderr)
         return 1
-    json.dump(report, sys.stdout)
     return 0
 
 

@@ -1,5 +1,6 @@
 """The engines that are farms: System A and System B, whole, as ``iceflix farm up`` starts them."""
 
+import functools
 import hashlib
 import json
 import time
@@ -22,6 +23,7 @@ _SECRET = hashlib.sha256(b"compare").hexdigest()
 _READY_SECONDS = 60.0
 _DEADLINE_SECONDS = 55.0
 _CALL_MILLIS = 60_000
+_STEPS = [IceFlix.Step(s.name, dict(s.parameters)) for s in parse_filters(CHAIN)]
 
 
 class FarmEngine:
@@ -44,14 +46,14 @@ class FarmEngine:
             "IceStorm.TopicManager.Proxy": self._storm.proxy,
         }
         self._processes: dict[str, Running] = {}
-        self._steps = [IceFlix.Step(s.name, dict(s.parameters)) for s in parse_filters(CHAIN)]
+        self._proxy = functools.cache(self._find)
 
     def start(self) -> None:
         """Start everything and wait until every node is in its ring. Raises SetupError."""
         home = self._farm.home
         home.mkdir(parents=True, exist_ok=True)
         (home / "users.csv").write_text(f"user,password_hash\n{_USER},{_SECRET}\n")
-        names = [step.filter for step in self._steps]
+        names = [step.filter for step in _STEPS]
         rings = {f"ring{number}": name for number, name in enumerate(names, start=1)}
         (home / "assignments.json").write_text(json.dumps(rings))
         self._storm.start(self._ice)
@@ -65,7 +67,7 @@ class FarmEngine:
 
     def submit(self, image: str) -> "Future[Any]":
         """Hand one image to central."""
-        job = IceFlix.Job(uuid.uuid4().hex, image, self._steps, _DEADLINE_SECONDS)
+        job = IceFlix.Job(uuid.uuid4().hex, image, _STEPS, _DEADLINE_SECONDS)
         return _plain(self._central().processAsync(job))
 
     def single(self, image: str) -> "Future[Any]":
@@ -100,7 +102,7 @@ class FarmEngine:
 
     # -- inside
 
-    def _proxy(self, name: str) -> Ice.ObjectPrx:
+    def _find(self, name: str) -> Ice.ObjectPrx:
         pid = self._processes[name].pid
         text = next(ready.proxy for ready in self._farm.ready() if ready.pid == pid)
         return proxy_from(self._ice, text, name).ice_invocationTimeout(_CALL_MILLIS)

@@ -18,6 +18,7 @@ from iceflix.farm.compare.summary import (
     percentile,
     ratio,
     speed,
+    troubled,
     worst,
 )
 
@@ -69,7 +70,7 @@ def page(rounds: Rounds, workload: Workload, setting: Setting, folder: str) -> s
         lines += [*_bulk(rounds, load), ""]
     lines += [f"![processor time]({folder}/farm-cpu.svg)", ""]
     lines += ["### One tiny image at a time", "", f"![one image]({folder}/farm-one.svg)", ""]
-    lines += [*_trouble(rounds, workload), "", *_verdict(rounds), ""]
+    lines += [*_trouble(troubled(rounds), workload), "", *_verdict(rounds), ""]
     lines += ["### Figures to reach", "", *_goals(goals(rounds)), ""]
     return "\n".join(lines)
 
@@ -94,6 +95,11 @@ def _bulk(rounds: Rounds, load: str) -> list[str]:
         ("p50 ms", lambda e: _text(over(rounds, e, _latency(load, 0.5)))),
         ("p95 ms", lambda e: _text(over(rounds, e, _latency(load, 0.95)))),
         ("processor ms/image", lambda e: _text(over(rounds, e, _cpu(load)))),
+        *(
+            (f"by {TITLES[other]}", lambda e, o=other: f"{ratio(rounds, e, o, _cpu(load)):.2f}")
+            for other in others
+            if other == "pool"
+        ),
         ("moved MB/image", lambda e: _text(over(rounds, e, _megabytes(load)))),
         ("of it TCP kB/image", lambda e: _text(over(rounds, e, _sent(load)))),
     ]
@@ -101,7 +107,7 @@ def _bulk(rounds: Rounds, load: str) -> list[str]:
 
 
 def _trouble(rounds: Rounds, workload: Workload) -> list[str]:
-    if not any("killed" in report.runs for report in rounds[0].values()):
+    if not rounds:
         return []
     count = workload.small.count
 

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 CHAIN = ("contrast:factor=1.2", "blur:radius=2", "sharpen", "gray", "resize:scale=0.5")
+LOADS = ("large", "small", "tiny")
+TROUBLE = "trouble"
 ENGINES = ("pool", "A", "B", "dask")
 WORKERS = 2
 WINDOW = 8  # images under way at once, as `iceflix filter` has them
@@ -41,10 +43,10 @@ class Workload:
 
 
 FULL = Workload(
-    Load("large", 20, 4000, 3000), Load("small", 200, 1155, 866), Load("tiny", 50, 160, 120), 3
+    Load("large", 20, 4000, 3000), Load("small", 200, 1155, 866), Load("tiny", 50, 160, 120), 5
 )
 QUICK = Workload(
-    Load("large", 8, 4000, 3000), Load("small", 80, 1155, 866), Load("tiny", 20, 160, 120), 1
+    Load("large", 8, 4000, 3000), Load("small", 80, 1155, 866), Load("tiny", 20, 160, 120), 2
 )
 
 
@@ -80,12 +82,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Order:
-    """What a driver process shall do with one engine. ``trouble``: kill and freeze a worker."""
+    """What a driver process shall measure, and where the images lie."""
 
     engine: str
     folder: str
     workload: Workload
-    trouble: bool
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> "Order":
@@ -93,7 +94,7 @@ class Order:
         load = found["workload"]
         loads = {name: Load(**load[name]) for name in ("large", "small", "tiny")}
         workload = Workload(**loads, rounds=load["rounds"])
-        return cls(found["engine"], found["folder"], workload, found["trouble"])
+        return cls(found["engine"], found["folder"], workload)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -102,8 +103,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Report:
-    """A driver's answer: its runs by name (large, small, tiny, killed, frozen)."""
+    """An engine's runs of one round by name: large, small, tiny; in the last: killed, frozen."""
 
     engine: str
-    start_seconds: float
     runs: Mapping[str, Run]

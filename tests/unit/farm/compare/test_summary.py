@@ -35,7 +35,7 @@ def _report(engine: str, seconds: float = 2.0, trouble: bool = True) -> Report:
         runs["killed"] = replace(run, latencies=(0.1, 0.2, 0.3, 1.4))
     if trouble and engine in ("A", "B"):
         runs["frozen"] = replace(run, latencies=(0.1, 0.2, 0.3, 6.4))
-    return Report(engine, 1.0, runs)
+    return Report(engine, runs)
 
 
 def _rounds() -> list[dict[str, Report]]:
@@ -79,10 +79,10 @@ def test_results_that_differ_are_told() -> None:
     rounds = _rounds()
     assert not disagreements(rounds)
     killed = replace(RUN, digest="bb")
-    rounds[1]["A"] = Report("A", 1.0, {**rounds[1]["A"].runs, "killed": killed})
+    rounds[1]["A"] = Report("A", {**rounds[1]["A"].runs, "killed": killed})
     assert disagreements(rounds) == ["A, killed, round 2"]
     assert "**Results differ**" in page(rounds, FULL, SETTING, "p")
-    lost = Report("pool", 1.0, {"killed": replace(RUN, digest="cc", failed=2)})
+    lost = Report("pool", {"killed": replace(RUN, digest="cc", failed=2)})
     assert not disagreements([{"pool": lost}])
 
 
@@ -90,7 +90,7 @@ def test_the_page() -> None:
     """Every engine has its lines; a worker that took its results along is told."""
     rounds = _rounds()
     broken = replace(RUN, failed=150, digest="cc")
-    rounds[0]["pool"] = Report("pool", 1.0, {**rounds[0]["pool"].runs, "killed": broken})
+    rounds[0]["pool"] = Report("pool", {**rounds[0]["pool"].runs, "killed": broken})
     text = page(rounds, FULL, SETTING, "pictures")
     assert "3 rounds, 2 processors, load of the machine before each round 0.5, 1.5" in text
     assert "| System A | 1 (0.667 to 2) | 0.50 |" in text
@@ -119,7 +119,7 @@ def test_charts_are_well_formed() -> None:
 
 def test_orders_and_runs_survive_json() -> None:
     """As they go to a driver and come back."""
-    order = Order("A", "/tmp/x", QUICK, trouble=True)
+    order = Order("A", "x", QUICK)
     assert Order.of(json.loads(json.dumps(order.as_dict()))) == order
     assert Run.of(json.loads(json.dumps(RUN.as_dict()))) == RUN
     assert (FULL.large.title, FULL.small.title) == ("20 x 12 MP", "200 x 1 MP")
