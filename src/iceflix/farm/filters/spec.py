@@ -11,6 +11,7 @@ the top level asks for the transparency as well.
 """
 
 import ast
+import functools
 import hashlib
 import math
 from collections.abc import Mapping
@@ -107,6 +108,7 @@ class FilterSpec:
         return result
 
 
+@functools.lru_cache(maxsize=256)  # nodes ask for every step of every task
 def read_spec(name: str, code: bytes) -> FilterSpec:
     """Read a filter's file. Raises InvalidRequest with a sentence that says what is wrong where."""
     if not NAME.fullmatch(name):
