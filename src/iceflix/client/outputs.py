@@ -199,9 +199,14 @@ class File:
                 self._part.unlink()
 
 
+# Debian builds VLC without its own reader of descriptions; FFmpeg's, which it has, does as well.
+_VLC = [
+    "--quiet", "--play-and-exit", "--demux=avformat", "--avformat-format=sdp",
+    '--avformat-options={protocol_whitelist="file,udp,rtp"}',
+]  # fmt: skip
 _PROGRAMS = {
-    "vlc": ["vlc", "--quiet", "--play-and-exit", "{sdp}"],
-    "cvlc": ["cvlc", "--quiet", "--play-and-exit", "{sdp}"],
+    "vlc": ["vlc", *_VLC, "{sdp}"],
+    "cvlc": ["cvlc", *_VLC, "{sdp}"],
     "mpv": ["mpv", "--really-quiet", "--demuxer-lavf-o=protocol_whitelist=[file,udp,rtp]", "{sdp}"],
     "ffplay": [
         "ffplay", "-loglevel", "error", "-autoexit",

@@ -85,7 +85,11 @@ class Settings:
     def text(self, key: str) -> str:
         """The value, or the default with ``{home}`` filled in."""
         value = self.values.get(key)
-        return DEFAULTS[key].replace("{home}", str(self.home)) if value is None else value
+        if value is not None:
+            return value
+        if key == "Client.Main" and self.values.get("Main.Endpoints"):
+            return f"IceFlix/Main:{self.values['Main.Endpoints']}"  # where Main was told to be
+        return DEFAULTS[key].replace("{home}", str(self.home))
 
     def path(self, key: str) -> Path:
         """The value as an absolute path; ``~`` is the user's home."""

@@ -86,3 +86,13 @@ def test_a_missing_file_is_an_error_only_when_named(tmp_path: Path) -> None:
     assert not with_configuration({}, tmp_path / "none.config")
     with pytest.raises(SetupError, match=r"none\.config"):
         with_configuration({"Ice.Config": str(tmp_path / "none.config")})
+
+
+def test_clients_look_for_main_where_it_was_put(tmp_path: Path) -> None:
+    """Whoever moves Main's port need not say it twice."""
+    endpoints = "tcp -h 127.0.0.1 -p 12010"
+    moved = Settings.of(tmp_path, {"Main.Endpoints": endpoints})
+    assert moved.text("Client.Main") == f"IceFlix/Main:{endpoints}"
+    given = Settings.of(tmp_path, {"Main.Endpoints": endpoints, "Client.Main": "x:tcp"})
+    assert given.text("Client.Main") == "x:tcp"
+    assert "-p 10010" in Settings.of(tmp_path).text("Client.Main")
