@@ -11,11 +11,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from iceflix.contract import Ice, IceStorm
 from iceflix.runtime.host import Host
 from iceflix.runtime.settings import Settings
+
+# The same examples each time, and no stop-watch: the machine may be busy.
+hypothesis.settings.register_profile("tests", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("tests")
 
 ROOT = Path(__file__).parents[1]
 HostMaker = Callable[..., Host]
