@@ -33,9 +33,10 @@ class Field:
 class Entry(Input):
     """A field that loses no key to whoever types ahead.
 
-    Keys are queued with the widget that had the focus when they were pressed. Enter is acted upon
-    at once here, and what was typed after it goes to the field that has the focus by then: no part
-    of a password may land in the field before.
+    Keys are queued with the widget that had the focus when they were pressed, and those that mean
+    an action take longer than letters. Here each is acted upon in its turn, and what was typed
+    after Enter goes to the field that has the focus by then: no part of a password may land in the
+    field before.
     """
 
     def __init__(self, field: Field, entered: Callable[["Entry"], None]) -> None:
@@ -54,6 +55,11 @@ class Entry(Input):
             event.stop()
             event.prevent_default()
             self._entered(self)
+        elif event.key in self._bindings.key_to_bindings:
+            event.stop()
+            event.prevent_default()
+            for binding in self._bindings.get_bindings_for_key(event.key):
+                await self.run_action(binding.action)
         else:
             await super()._on_key(event)
 

@@ -179,6 +179,15 @@ async def test_no_key_of_a_password_typed_ahead_is_shown(opening: Opening) -> No
         await stage.see("user: ana")
 
 
+async def test_keys_keep_their_order(opening: Opening) -> None:
+    """A key that clears the field clears what was there before it, not what comes after."""
+    async with opening() as stage:
+        await stage.see("Proxy of Main")
+        for key in ("ctrl+u", *"other", "left", "left", "home", "delete", *"br"):
+            stage.app.simulate_key(key)
+        await stage.until(lambda: stage.app.screen.query_one("#main", Input).value == "brther")
+
+
 async def test_wrong_password(opening: Opening) -> None:
     """Wrong password."""
     async with opening() as stage:
