@@ -20,8 +20,11 @@ DEFAULTS = {
     "Ice.MessageSizeMax": "2048",  # what IceStorm takes (1024) must reach us with what it adds
     "Ice.Override.ConnectTimeout": "2000",
     "Ice.RetryIntervals": "0",
-    "Ice.ThreadPool.Client.Size": "2",
-    "Ice.ThreadPool.Client.SizeMax": "8",
+    # One thread takes replies. With two, IcePy can freeze the process: the second ends a call and
+    # wants the GIL, which the caller of an asynchronous operation holds while it waits for the
+    # first. So no callback of a future may wait for a call of its own.
+    "Ice.ThreadPool.Client.Size": "1",
+    "Ice.ThreadPool.Client.SizeMax": "1",
     "Ice.ThreadPool.Server.Size": "4",
     "Ice.ThreadPool.Server.SizeMax": "32",
     "Ice.ThreadPool.Server.SizeWarn": "0",
