@@ -114,7 +114,7 @@ def test_system_a_survives_freezing(stage: Stage, eventually: Eventually) -> Non
 
 
 def test_a_multiserver_answers_while_it_is_busy(stage: Stage) -> None:
-    """Health while a hundred jobs are queued; a full queue refuses at once (F31)."""
+    """Health within a second with a hundred jobs queued; a full queue refuses at once (F31)."""
     stage.properties["Multiserver.Queue"] = "150"
     stage.up(_plan("A", 1, 1, 1))
     server = stage.multiserver("multiserver1")
@@ -123,7 +123,7 @@ def test_a_multiserver_answers_while_it_is_busy(stage: Stage) -> None:
     for _ in range(5):
         began = time.monotonic()
         health = server.health()
-        _within(5, began)
+        _within(1, began)
 
     def taken() -> int:
         now = server.health()
