@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import cast
 
 SLICE_FOLDER = Path(__file__).parent / "slice"
-SLICE_FILES = ("iceflix.ice", "operations.ice", "farm.ice")
+SLICE_FILES = ("iceflix.ice", "operations.ice", "control.ice", "farm.ice")
 
 # Importing Ice starts a thread. It must take no signals: one that is meant for the process, and
 # that the main thread waits for, would otherwise end the process there.
@@ -29,7 +29,9 @@ finally:
         sys.modules["numpy"] = _numpy
     signal.pthread_sigmask(signal.SIG_SETMASK, _mask)
 for _name in SLICE_FILES:
-    Ice.loadSlice("", [f"-I{SLICE_FOLDER}", str(SLICE_FOLDER / _name)])
+    # --all: what a file includes is defined with it, not imported as a module of its own; what is
+    # there already stays as it is.
+    Ice.loadSlice("", [f"-I{SLICE_FOLDER}", "--all", str(SLICE_FOLDER / _name)])
 IceFlix = importlib.import_module("IceFlix")
 IceStorm = importlib.import_module("IceStorm")
 
