@@ -1,10 +1,13 @@
 """A real smbd on a port of its own, for tests."""
 
+import contextlib
 import os
 import shutil
 import socket
 import subprocess
 from pathlib import Path
+
+import psutil
 
 from tests.conftest import free_port, wait_until
 
@@ -66,14 +69,10 @@ class Samba:
     def stop(self) -> None:
         """Kill it and the processes of its connections."""
         if self._process is not None:
-            children = subprocess.run(
-                ["ps", "-o", "pid=", "--ppid", str(self._process.pid)],
-                capture_output=True,
-                text=True,
-                check=False,
-            ).stdout.split()
-            for pid in (self._process.pid, *map(int, children)):
-                subprocess.run(["kill", "-9", str(pid)], check=False, capture_output=True)
+            smbd = psutil.Process(self._process.pid)
+            for each in (smbd, *smbd.children()):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    each.kill()
             self._process.wait()
             self._process = None
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from iceflix.contract import Ice, IceFlix
@@ -202,11 +203,9 @@ def _corba_port(stage: Stage) -> int:
     assert stage.process is not None
     ice_port = stage.gateway.ice_getEndpoints()[0].getInfo().underlying
     listening = {
-        int(line.split()[3].rpartition(":")[2])
-        for line in subprocess.run(
-            ["ss", "-Hltnp"], capture_output=True, text=True, check=True
-        ).stdout.splitlines()
-        if f"pid={stage.process.pid}," in line
+        connection.laddr.port
+        for connection in psutil.Process(stage.process.pid).net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
     }
     port = getattr(ice_port, "port", 0) or stage.gateway.ice_getEndpoints()[0].getInfo()
     return next(each for each in listening if each != getattr(port, "port", port))
@@ -246,13 +245,9 @@ def test_the_name_comes_back(stage: Stage) -> None:
     """The naming service is killed, then the gateway: both are there again, nothing stale."""
     assert stage.process is not None
     naming = stage.naming
-    [omninames] = subprocess.run(
-        ["pgrep", "-P", str(stage.process.pid), "omniNames"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
-    os.kill(int(omninames), signal.SIGKILL)
+    children = psutil.Process(stage.process.pid).children()
+    [omninames] = [child for child in children if child.name() == "omniNames"]
+    omninames.kill()
     wait_until(lambda: _found(naming), 10, "the naming service is back")
     stage.stop(signal.SIGKILL)
     wait_until(lambda: not _found(naming), 5, "the naming service has gone with the gateway")
