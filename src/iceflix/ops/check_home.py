@@ -51,7 +51,7 @@ def users(settings: Settings) -> Iterator[Finding]:
         yield wrong("users", str(error), "mend that line, or bring back a copy")
         return
     credentials = Credentials.of(entries)
-    yield fine("users", f"{len(credentials.accounts)} users can sign in ({file})")
+    yield fine("users", f"users that can sign in: {len(credentials.accounts)} ({file})")
     if credentials.closed:
         names = ", ".join(repr(user)[:40] for user in list(credentials.closed)[:5])
         yield note("users", f"no usable password: {names}", "type: ./add_user NAME")
@@ -115,7 +115,7 @@ def media(settings: Settings) -> Iterator[Finding]:
         return
     files = [file for file in place.rglob("*") if file.is_file()]
     closed = [file for file in files if not os.access(file, os.R_OK)]
-    yield fine("media", f"{len(files)} files in {place}")
+    yield fine("media", f"files in {place}: {len(files)}")
     if closed:
         yield wrong("media", f"{len(closed)} cannot be read, such as {closed[0]}", "mend the mode")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from iceflix.contract import Ice
 from iceflix.runtime.communicator import proxy_from
+from iceflix.runtime.errors import SetupError
 from iceflix.runtime.process import port_owner
 
 _CONNECT_SECONDS = 1.0
@@ -63,4 +64,9 @@ def addresses(proxy: Ice.ObjectPrx) -> list[Address]:
 
 def listening_addresses(communicator: Ice.Communicator, endpoints: str, key: str) -> list[Address]:
     """The addresses in a property like ``Main.Endpoints``. Raises SetupError naming ``key``."""
-    return addresses(proxy_from(communicator, f"x:{endpoints}", key))
+    try:
+        return addresses(proxy_from(communicator, f"x:{endpoints}", key))
+    except SetupError:
+        raise SetupError(
+            f'{key}={endpoints!r} is no list of endpoints; write them like "tcp -h HOST -p PORT"'
+        ) from None

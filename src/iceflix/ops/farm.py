@@ -3,11 +3,18 @@
 It never hinders the videos: what of it cannot start is said in a sentence and left out.
 """
 
+import asyncio
+import math
 import os
 import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+from iceflix.contract import Ice
 from iceflix.farm.launch import Farm, Plan, Start
+from iceflix.farm.opening import Opening
 from iceflix.ops import firstrun
 from iceflix.ops.fleet import Fleet, Recipe
 from iceflix.ops.project import PICTURES
@@ -18,7 +25,7 @@ from iceflix.runtime.settings import Settings
 OFF = "OFF"
 _SYSTEM = "Farm.System"
 _READY_SECONDS = 20.0
-_LOOK_SECONDS = 0.2
+_LOOK_SECONDS = 0.3
 _SLOTS = max(1, (os.cpu_count() or 1) // 2)
 # Two nodes in all. In B a ring runs one filter, so that two rings show more.
 _PLANS = {
@@ -35,7 +42,9 @@ def system(settings: Settings) -> str:
     return name
 
 
-async def follow(settings: Settings, given: dict[str, str], fleet: Fleet) -> None:
+async def follow(
+    settings: Settings, given: dict[str, str], fleet: Fleet, communicator: Ice.Communicator
+) -> None:
     """Start it and say when it can be used; then nothing, until the run ends."""
     wanted, say = system(settings), fleet.console.say
     if wanted == OFF:
@@ -54,24 +63,34 @@ async def follow(settings: Settings, given: dict[str, str], fleet: Fleet) -> Non
         return
     if sentence:
         say(sentence)
-    await _until_ready(fleet, names, _invitation(settings.home, wanted))
+    farm, opening = Farm(settings.home), Opening(communicator)
+    waits = _Waits(fleet, names, lambda: opening.missing(farm.ready()))
+    await waits.until_open(_invitation(settings.home, wanted))
 
 
-async def _until_ready(fleet: Fleet, names: list[str], invitation: str) -> None:
-    """Say once how it is; what gave up has spoken for itself."""
-    waited = 0.0
-    while await fleet.pause(_LOOK_SECONDS):
-        waited += _LOOK_SECONDS
-        states = {name: fleet.services[name].life.state for name in names}
-        late = [name for name, state in states.items() if state is not State.READY]
-        if State.STOPPED in states.values():
-            return
-        if not late:
-            fleet.console.say(invitation)
-            return
-        if waited > _READY_SECONDS:
-            fleet.console.say(f"farm: still waiting for {', '.join(late)}")
-            waited = float("-inf")
+@dataclass(frozen=True)
+class _Waits:
+    """Waits for the services ``names`` to run, and then until ``missing`` has nothing to say."""
+
+    fleet: Fleet
+    names: list[str]
+    missing: Callable[[], str]
+
+    async def until_open(self, invitation: str) -> None:
+        """Say once how it is; what gave up has spoken for itself."""
+        patient_until = time.monotonic() + _READY_SECONDS
+        while await self.fleet.pause(_LOOK_SECONDS):
+            states = {name: self.fleet.services[name].life.state for name in self.names}
+            if State.STOPPED in states.values():
+                return
+            late = ", ".join(name for name, state in states.items() if state is not State.READY)
+            late = late or await asyncio.to_thread(self.missing)
+            if not late:
+                self.fleet.console.say(invitation)
+                return
+            if time.monotonic() > patient_until:
+                self.fleet.console.say(f"farm: still waiting for {late}")
+                patient_until = math.inf
 
 
 def _recipe(start: Start, given: dict[str, str]) -> Recipe:

@@ -38,7 +38,9 @@ def read_command_line(arguments: Sequence[str]) -> Setting:
     """Read a command line and the configuration files. Raises SetupError."""
     given, rest = split_arguments(arguments)
     if rest:
-        raise SetupError(f"unknown argument {rest[0]!r}; see --help")
+        raise SetupError(
+            f"unknown argument {rest[0]!r}; properties look like --Group.Name=value, see --help"
+        )
     folder = home()
     services = {
         kind: Settings(folder, with_configuration(given, configuration(kind))) for kind in SERVICES
@@ -101,12 +103,14 @@ def service_recipe(kind: str, given: dict[str, str]) -> Recipe:
     return Recipe(kind, lambda: (command, None))
 
 
-async def follow(setting: Setting, fleet: Fleet, lookout: Lookout) -> None:
+async def follow(
+    setting: Setting, fleet: Fleet, lookout: Lookout, communicator: Ice.Communicator
+) -> None:
     """Look after everything; the farm starts when clients of the videos can come."""
 
     async def later() -> None:
         await lookout.open.wait()
-        await farm.follow(setting.services["main"], setting.given, fleet)
+        await farm.follow(setting.services["main"], setting.given, fleet, communicator)
 
     await asyncio.gather(lookout.follow(), later())
 
@@ -131,7 +135,7 @@ async def run(setting: Setting, communicator: Ice.Communicator, fleet: Fleet) ->
                 pass
         for kind in SERVICES:
             fleet.launch(service_recipe(kind, setting.given))
-        await fleet.until_stopped(follow(setting, fleet, lookout))
+        await fleet.until_stopped(follow(setting, fleet, lookout, communicator))
         if not fleet.failure:
             fleet.console.ending()
     finally:

@@ -76,11 +76,23 @@ class Settings:
         check_keys(values)
         self.home = home
         self.values = dict(values)
+        self._check_numbers()
 
     @classmethod
     def of(cls, home: Path, values: Mapping[str, str] | None = None) -> "Settings":
         """Settings for tests and tools: this home, these properties, else defaults."""
         return cls(home, values or {})
+
+    def _check_numbers(self) -> None:
+        """Refuse words where numbers belong, before anything is done; getters know the bounds."""
+        for key in self.values.keys() & DEFAULTS.keys():
+            if key.endswith("Seconds"):
+                try:
+                    float(self.text(key))
+                except ValueError:
+                    self.seconds(key)
+            elif DEFAULTS[key].isdigit() and self.text(key).lower() not in _TRUE | _FALSE:
+                self.integer(key)
 
     def text(self, key: str) -> str:
         """The value, or the default with ``{home}`` filled in."""

@@ -69,7 +69,7 @@ def test_users(settings: Settings) -> None:
     """Fine, the known password, somebody without one, and a file that is broken on a line."""
     bring_users(settings)
     fine, known = check_home.users(settings)
-    assert fine.verdict is Verdict.FINE and "1 users" in fine.sentence
+    assert fine.verdict is Verdict.FINE and "sign in: 1 " in fine.sentence
     assert known.verdict is Verdict.NOTE and "./add_user demo" in known.mend
     file = settings.path("Auth.File")
     file.write_text('{"eva": {}}')

@@ -1,5 +1,6 @@
 """Properties from the command line, files and defaults."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,18 @@ def test_clients_look_for_main_where_it_was_put(tmp_path: Path) -> None:
     given = Settings.of(tmp_path, {"Main.Endpoints": endpoints, "Client.Main": "x:tcp"})
     assert given.text("Client.Main") == "x:tcp"
     assert "-p 10010" in Settings.of(tmp_path).text("Client.Main")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("Auth.TokenSeconds", "abc"), ("Stream.Max", "many"), ("Stream.Audio", "?")]
+)
+def test_words_for_numbers_are_refused_at_once(tmp_path: Path, key: str, value: str) -> None:
+    """Whoever reads them later, or never: nothing has been started yet."""
+    with pytest.raises(SetupError, match=f"{key} must be .*{re.escape(value)}"):
+        Settings.of(tmp_path, {key: value})
+
+
+def test_numbers_may_be_negative_or_words_that_mean_yes(tmp_path: Path) -> None:
+    """A clock's skew is negative, a flag may be said in words."""
+    settings = Settings.of(tmp_path, {"Clock.SkewSeconds": "-3", "Stream.Audio": "no"})
+    assert not settings.flag("Stream.Audio")
