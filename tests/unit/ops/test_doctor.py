@@ -113,7 +113,7 @@ def test_media(tmp_path: Path) -> None:
     (tmp_path / "films").mkdir()
     (tmp_path / "films/a.mp4").touch()
     (there,) = check_home.media(Settings(tmp_path, {"Media.Folder": str(tmp_path / "films")}))
-    assert there.verdict is Verdict.FINE and "1 files" in there.sentence
+    assert there.verdict is Verdict.FINE and there.sentence.endswith(": 1")
 
 
 def test_leftovers(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def test_addresses_in_endpoints(ice: Ice.Communicator) -> None:
 
 def test_nonsense_is_named(ice: Ice.Communicator) -> None:
     """With the property that holds it."""
-    with pytest.raises(SetupError, match=r"Main\.Endpoints.*is no proxy"):
+    with pytest.raises(SetupError, match=r"Main\.Endpoints.*is no list of endpoints"):
         listening_addresses(ice, "nonsense -p", "Main.Endpoints")
 
 
