@@ -1,0 +1,1 @@
+"""Measurements of IceFlix beside what people would use instead. See README.md."""
