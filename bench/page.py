@@ -67,7 +67,8 @@ def page(results: Sequence[Result], pictures: str | None) -> str:
     parts = [_HEAD]
     lost = [line for result in results for table in result.tables for line in defeats(table)]
     parts += ["## Where we lose", ""]
-    parts += [f"- {line}" for line in lost] or ["Nowhere, of what is measured here."]
+    if results:
+        parts += [f"- {line}" for line in lost] or ["Nowhere, of what is measured here."]
     missing = [title for name, title in TITLES.items() if name not in {r.name for r in results}]
     if missing:
         parts += ["", f"Not measured yet: {'; '.join(missing)}."]
