@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 it did not work, or no farm runs here; 2 wrong usage.
 import contextlib
 import json
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,12 +14,15 @@ import click
 
 from iceflix.contract import Ice
 from iceflix.farm.launch import Farm, Plan
+from iceflix.farm.opening import AUTHENTICATOR, Opening
 from iceflix.farm.survey import Ring, Survey, look
 from iceflix.runtime.communicator import initialize, proxy_from
 from iceflix.runtime.errors import SetupError
 from iceflix.runtime.settings import Settings
 
 _READY_SECONDS = 30.0
+_ALONE_SECONDS = 25.0  # the rest of them: an Authenticator that runs is found within five seconds
+_LOOK_SECONDS = 0.2
 _BROKER = "IceStorm.TopicManager.Proxy"
 _BROKER_MILLIS = 1000
 
@@ -47,12 +51,8 @@ def up(context: click.Context, /, *, foreground: bool, **shape: Any) -> None:
             here.stop()
             raise
     click.echo(f"{len(started)} processes run ({settings.home}).")
-    if not _broker_answers(settings):
-        click.echo(
-            f"No IceStorm answers at {settings.text(_BROKER)}; the farm waits for it "
-            "(./run_icestorm or ./run_iceflix starts one).",
-            err=True,
-        )
+    complaint = _until_open(settings, here)
+    click.echo(complaint or "Farm: ready", err=bool(complaint))
     if not foreground:
         click.echo("Look at it with: iceflix farm status; stop it with: iceflix farm down")
         return
@@ -125,15 +125,37 @@ def _ring_lines(ring: Ring) -> list[str]:
     return lines
 
 
-def _broker_answers(settings: Settings) -> bool:
+def _until_open(settings: Settings, here: Farm) -> str:
+    """Wait until requests can come; otherwise return the sentence that says what is missing."""
     communicator = initialize(settings)
+    deadline = time.monotonic() + _READY_SECONDS
     try:
-        proxy = proxy_from(communicator, settings.text(_BROKER), _BROKER)
-        proxy.ice_invocationTimeout(_BROKER_MILLIS).ice_ping()
-    except Ice.Exception:
-        return False
+        broker = proxy_from(communicator, settings.text(_BROKER), _BROKER)
+        if not _answers(broker.ice_invocationTimeout(_BROKER_MILLIS)):
+            return (
+                f"No IceStorm answers at {settings.text(_BROKER)}; the farm waits for it "
+                "(./run_icestorm or ./run_iceflix starts one)."
+            )
+        opening = Opening(communicator)
+        while missing := opening.missing(here.ready()):
+            if missing == AUTHENTICATOR and time.monotonic() > deadline - _ALONE_SECONDS:
+                return (
+                    "Farm: no Authenticator answers, and without one every request is refused "
+                    "(./run_iceflix starts one)."
+                )
+            if time.monotonic() > deadline:
+                return f"Farm: still waiting for {missing}; see {here.home}/logs"
+            time.sleep(_LOOK_SECONDS)
     finally:
         communicator.destroy()
+    return ""
+
+
+def _answers(proxy: Ice.ObjectPrx) -> bool:
+    try:
+        proxy.ice_ping()
+    except Ice.Exception:
+        return False
     return True
 
 

@@ -21,7 +21,7 @@ from iceflix.runtime.request import CORRELATION
 # silence must not make it look dead, or a guesser could lock everybody out.
 _LOGIN_MILLIS = 8000
 _LATER_MILLIS = 1000
-# A central that dies in the midst of a job may be started again by whoever looks after it.
+# A peer that dies may be started again by whoever looks after it.
 _COME_BACK_SECONDS = 4.0
 _LOOK_SECONDS = 0.25
 _log = get_logger(__name__)
@@ -32,29 +32,50 @@ def _ignore(*_facts: Any) -> None:
 
 
 class Users:  # pylint: disable=too-few-public-methods  # one question
-    """Asks an Authenticator by the contract of the streaming half (F13)."""
+    """Asks an Authenticator by the contract of the streaming half (F13).
 
-    def __init__(self, directory: Directory, hedge: float) -> None:
+    While the last one that was there may be on its way back, the question waits for it.
+    """
+
+    def __init__(
+        self, directory: Directory, hedge: float, patience: float = _COME_BACK_SECONDS
+    ) -> None:
         self._directory = directory
         self._hedge = hedge
+        self._patience = patience
+        self._there_at = time.monotonic()
+        directory.on_removed(AUTHENTICATOR, self._lost)
 
     def check(self, user: str, password_hash: str, context: str) -> None:
         """Raise Denial unless some Authenticator lets the user in."""
+        while True:
+            try:
+                self._ask(user, password_hash, context)
+            except IceFlix.Unauthorized as error:
+                raise Denial(NOT_AUTHORIZED, "wrong user or password") from error
+            except NotAvailable as error:
+                if time.monotonic() - self._there_at >= self._patience:
+                    raise Denial(NO_SERVERS, "no Authenticator answers; try again later") from error
+            else:
+                return
+            time.sleep(_LOOK_SECONDS)
+
+    def _ask(self, user: str, password_hash: str, context: str) -> None:
         patient = [
             dataclasses.replace(known, proxy=known.proxy.ice_invocationTimeout(_LOGIN_MILLIS))
             for known in self._directory.all(AUTHENTICATOR)
         ]
+        if patient:
+            self._there_at = time.monotonic()
         question = Question[IceFlix.AuthenticatorPrx, str](
             lambda proxy: proxy.refreshAuthorizationAsync(
                 user, password_hash, {CORRELATION: context}
             )
         )
-        try:
-            run(patient, question, self._hedge, Reports(_ignore, _ignore))
-        except IceFlix.Unauthorized as error:
-            raise Denial(NOT_AUTHORIZED, "wrong user or password") from error
-        except NotAvailable as error:
-            raise Denial(NO_SERVERS, "no Authenticator answers; try again later") from error
+        run(patient, question, self._hedge, Reports(_ignore, _ignore))
+
+    def _lost(self, _known: Known[IceFlix.AuthenticatorPrx]) -> None:
+        self._there_at = time.monotonic()
 
 
 class Centrals:
