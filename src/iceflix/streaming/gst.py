@@ -6,14 +6,12 @@ Nothing else imports ``gi``. What passes through here are plain strings, numbers
 import functools
 import importlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from iceflix.runtime.errors import SetupError
-from iceflix.streaming.library import Picture
-from iceflix.streaming.plans import Content
 from iceflix.streaming.sender import MediaError
 
 # Element -> the Debian package that brings it.
@@ -49,15 +47,6 @@ class Message:
     text: str = ""
 
 
-@dataclass(frozen=True)
-class Discovery:
-    """What is in a file; its duration in seconds, None where it tells none."""
-
-    content: Content
-    picture: Picture
-    duration_seconds: float | None
-
-
 @functools.cache
 def _modules() -> dict[str, ModuleType]:
     try:
@@ -90,6 +79,12 @@ def _gst() -> Any:
         return _modules()["Gst"]
 
 
+def modules() -> dict[str, ModuleType]:
+    """GStreamer's modules by their names, loaded and checked. Raises SetupError."""
+    with _load_lock:
+        return _modules()
+
+
 def require() -> None:
     """Load GStreamer. Raises SetupError naming the Debian packages when something is missing."""
     _gst()
@@ -106,53 +101,6 @@ def media_type(head: bytes) -> str | None:
     found = _modules()["GstBase"].type_find_helper_for_data(None, head[:_HEAD_BYTES])
     caps = found[0] if isinstance(found, tuple) else found
     return None if caps is None else str(caps.get_structure(0).get_name())
-
-
-def discover(location: str, container: str, timeout_seconds: float) -> Discovery:
-    """Look into a file. Raises MediaError when it holds no video that can be decoded."""
-    _gst()
-    pbutils = _modules()["GstPbutils"]
-    discoverer = pbutils.Discoverer.new(int(timeout_seconds * _NANOSECONDS))
-    try:
-        info = discoverer.discover_uri(f"file://{location}")
-    except _modules()["GLib"].Error as error:
-        raise MediaError(str(error.message)) from None
-    if info.get_result() != pbutils.DiscovererResult.OK:
-        missing = ", ".join(info.get_missing_elements_installer_details() or [])
-        raise MediaError(missing or f"discovery ended with {info.get_result().value_nick}")
-    picture = _picture_of(info.get_video_streams())
-    nanoseconds = info.get_duration()
-    return Discovery(
-        Content(container, picture.codec, *_audio_of(info.get_audio_streams())),
-        picture,
-        nanoseconds / _NANOSECONDS if 0 < nanoseconds < 2**63 else None,
-    )
-
-
-def _picture_of(streams: Sequence[Any]) -> Picture:
-    """The video track to play: H.264 if there is any. A cover is no video."""
-    moving = [stream for stream in streams if not stream.is_image()]
-    if not moving:
-        raise MediaError("no moving pictures in it")
-    names = [_caps_name(stream) for stream in moving]
-    chosen = names.index("video/x-h264") if "video/x-h264" in names else 0
-    stream = moving[chosen]
-    rate = stream.get_framerate_num() / max(1, stream.get_framerate_denom())
-    return Picture(names[chosen], stream.get_width(), stream.get_height(), round(rate, 3))
-
-
-def _caps_name(stream: Any) -> str:
-    caps = stream.get_caps()
-    return str(caps.get_structure(0).get_name()) if caps else ""
-
-
-def _audio_of(streams: Sequence[Any]) -> tuple[str, int]:
-    for stream in streams:
-        name = _caps_name(stream)
-        if name:
-            found, number = stream.get_caps().get_structure(0).get_int("mpegversion")
-            return name, number if found else 0
-    return "", 0
 
 
 class Pipeline:

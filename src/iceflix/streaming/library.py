@@ -39,8 +39,30 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Sound:
+    """An audio track: media type, Hz, channels; its language (ISO 639), empty when not told."""
+
+    codec: str
+    rate: int
+    channels: int
+    language: str = ""
+
+
+@dataclass(frozen=True)
+class Subtitles:
+    """A track of subtitles: media type, language (ISO 639) or empty. They are not sent."""
+
+    codec: str
+    language: str = ""
+
+
+@dataclass(frozen=True)
 class Format:
-    """What is in a video file and how it becomes RTP; ``audio`` is empty when it has none."""
+    """What is in a video file and how it becomes RTP.
+
+    ``audio`` is the media type of the sound that is sent, empty when there is none; ``sounds`` are
+    all that are in the file.
+    """
 
     container: str
     picture: Picture
@@ -48,6 +70,19 @@ class Format:
     duration_seconds: float | None
     plan: Plan
     tracks: tuple[Track, ...]
+    sounds: tuple[Sound, ...] = ()
+    subtitles: tuple[Subtitles, ...] = ()
+
+    @property
+    def sound(self) -> Sound | None:
+        """The audio track that is sent; None when there is none, or nothing is known of it."""
+        found = (sound for sound in self.sounds if sound.codec == self.audio)
+        return next(found, None) if self.plan.audio else None
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages of the audio tracks, each once."""
+        return tuple(dict.fromkeys(sound.language for sound in self.sounds if sound.language))
 
     def as_json(self) -> dict[str, Any]:
         """The format as JSON types."""
@@ -67,6 +102,8 @@ class Format:
                 "picture": Picture(**fields["picture"]),
                 "plan": Plan(**fields["plan"]),
                 "tracks": tuple(Track(**track) for track in tracks),
+                "sounds": tuple(Sound(**sound) for sound in fields.get("sounds", ())),
+                "subtitles": tuple(Subtitles(**text) for text in fields.get("subtitles", ())),
             }
         )
 

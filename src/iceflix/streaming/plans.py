@@ -37,13 +37,17 @@ _COPIED_AUDIO = {  # media type, mpegversion -> filter, parser and payloader
     ("audio/mpeg", 1): ("audio/mpeg,mpegversion=(int)1", "mpegaudioparse ! rtpmpapay pt=14"),
     ("audio/x-opus", 0): ("audio/x-opus", "opusparse ! rtpopuspay pt=97"),
 }
-_PAY_VIDEO = "h264parse ! rtph264pay pt=96 config-interval=-1 name=video"
+H264, H265 = "video/x-h264", "video/x-h265"
+_COPIED_VIDEO = {  # media type -> parser and payloader (RFC 6184, RFC 7798)
+    H264: "h264parse ! rtph264pay pt=96 config-interval=-1 name=video",
+    H265: "h265parse ! rtph265pay pt=96 config-interval=-1 name=video",
+}
 # One key frame a second or so: late joiners see a picture at once. Even sizes: 4:2:0 needs them.
 _ENCODE_VIDEO = (
     "videoconvert ! videoscale ! "
     "video/x-raw,format=I420,width=(int)[2,16384,2],height=(int)[2,16384,2] ! "
     "x264enc tune=zerolatency speed-preset=veryfast pass=qual quantizer=21 key-int-max=25 ! "
-    "video/x-h264,profile=main ! " + _PAY_VIDEO
+    "video/x-h264,profile=main ! " + _COPIED_VIDEO[H264]
 )
 _ENCODE_AUDIO = (
     "audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=(int)[1,2] ! "
@@ -63,15 +67,21 @@ class Content:
 
 @dataclass(frozen=True)
 class Plan:
-    """``audio_type`` and ``audio_version`` say which audio pad of the demuxer is meant."""
+    """``audio_type`` and ``audio_version`` say which audio pad of the demuxer is meant.
+
+    ``video_type`` says which video pad, where the pictures are copied.
+    """
 
     demuxer: str
     video: str
     audio: str
     audio_type: str = NOTHING
     audio_version: int = 0
+    video_type: str = H264
 
     def __post_init__(self) -> None:
+        if self.video_type not in _COPIED_VIDEO:
+            raise ValueError(f"not pictures that we copy: {self.video_type!r}")
         if self.audio_type and not _MEDIA_TYPE.fullmatch(self.audio_type):
             raise ValueError(f"not a media type: {self.audio_type!r}")
         if self.demuxer not in {*_DEMUXERS.values(), "decodebin"}:
@@ -112,13 +122,13 @@ def candidates(content: Content) -> Iterator[Plan]:
 
 def _copy(content: Content) -> Plan | None:
     demuxer = _DEMUXERS.get(content.container)
-    if demuxer is None or content.video != "video/x-h264":
+    if demuxer is None or content.video not in _COPIED_VIDEO:
         return None
     if not content.audio:
-        return Plan(demuxer, COPY, NOTHING)
+        return Plan(demuxer, COPY, NOTHING, video_type=content.video)
     key = (content.audio, content.audio_version)
     how = COPY if key in _COPIED_AUDIO else TRANSCODE
-    return Plan(demuxer, COPY, how, *key)
+    return Plan(demuxer, COPY, how, *key, content.video)
 
 
 def launch(plan: Plan, video_sink: str, audio_sink: str) -> str:
@@ -129,7 +139,8 @@ def launch(plan: Plan, video_sink: str, audio_sink: str) -> str:
     else:
         opening = f"filesrc name=source ! {plan.demuxer} name=demux"
     if plan.video == COPY:
-        picture = f"demux. ! video/x-h264 ! {queue}{_PAY_VIDEO} ! {video_sink}"
+        pay = _COPIED_VIDEO[plan.video_type]
+        picture = f"demux. ! {plan.video_type} ! {queue}{pay} ! {video_sink}"
     else:
         picture = f"demux. ! video/x-raw ! {queue}{_ENCODE_VIDEO} ! {video_sink}"
     return f"{opening} {picture} {_audio(plan, queue, audio_sink)}".strip()

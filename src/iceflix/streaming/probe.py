@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from iceflix.runtime.process import become_helper
 from iceflix.streaming import gst
+from iceflix.streaming.discovery import discover
 from iceflix.streaming.library import Format
 from iceflix.streaming.plans import COPY, Plan, candidates, is_container, launch
 from iceflix.streaming.sdp import Track, track_from_caps
@@ -46,7 +47,7 @@ def examine(path: str) -> Format:
 
 
 def _examine_container(location: str, container: str) -> Format:
-    found = gst.discover(location, container, _DISCOVERY_SECONDS)
+    found = discover(location, container, _DISCOVERY_SECONDS)
     reasons = []
     for plan in candidates(found.content):
         try:
@@ -55,7 +56,14 @@ def _examine_container(location: str, container: str) -> Format:
             reasons.append(str(error))
             continue
         return Format(
-            container, found.picture, found.content.audio, found.duration_seconds, plan, tracks
+            container,
+            found.picture,
+            found.content.audio,
+            found.duration_seconds,
+            plan,
+            tracks,
+            found.sounds,
+            found.subtitles,
         )
     raise NotVideo("; ".join(dict.fromkeys(reasons)))
 

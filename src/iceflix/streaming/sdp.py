@@ -18,6 +18,7 @@ _TITLE_LENGTH = 200
 # The parameters of a=fmtp by encoding, as the payload formats define them.
 _PARAMETERS = {
     "H264": ("packetization-mode", "profile-level-id", "sprop-parameter-sets"),  # RFC 6184
+    "H265": ("sprop-vps", "sprop-sps", "sprop-pps"),  # RFC 7798
     "MPEG4-GENERIC": (  # RFC 3640
         "streamtype",
         "profile-level-id",

@@ -150,8 +150,20 @@ def test_tracks_from_caps() -> None:
     assert "a=rtpmap:97 opus/48000/2" in track.lines(1024)
 
 
-@pytest.mark.parametrize("name", ["", "VP8", "h265"])
+def test_h265_brings_its_parameter_sets() -> None:
+    """Out of band as well (RFC 7798, 7.1)."""
+    sets = {"sprop-vps": "QAEMAf//", "sprop-sps": "QgEB+/", "sprop-pps": "RAHBcrRiQA=="}
+    caps = {"media": "video", "payload": 96, "clock-rate": 90000, "encoding-name": "H265", **sets}
+    track = track_from_caps(caps)
+    assert track.encoding == "H265" and track.parameters == tuple(sets.items())
+    assert track.lines(1024)[-2:] == [
+        "a=rtpmap:96 H265/90000",
+        "a=fmtp:96 sprop-vps=QAEMAf//;sprop-sps=QgEB+/;sprop-pps=RAHBcrRiQA==",
+    ]
+
+
+@pytest.mark.parametrize("name", ["", "VP8", "h263"])
 def test_other_encodings_are_refused(name: str) -> None:
-    """What we send is H.264 with AAC, MP3 or Opus."""
+    """What we send is H.264 or H.265 with AAC, MP3 or Opus."""
     with pytest.raises(ValueError, match="payload format"):
         track_from_caps({"media": "video", "encoding-name": name})
