@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from iceflix.contract import Ice, IceFlix
 from iceflix.runtime.errors import (
+    ControlRefusal,
     Denial,
     InvalidRequest,
     NotAuthorized,
@@ -46,6 +47,7 @@ _TRANSLATIONS: dict[type[ServiceError], Callable[[Any], BaseException]] = {
     NotAuthorized: lambda _error: IceFlix.Unauthorized(),
     UnknownMedia: lambda error: IceFlix.WrongMediaId(error.media_id),
     NotAvailable: lambda _error: IceFlix.TemporaryUnavailable(),
+    ControlRefusal: lambda error: IceFlix.ControlRefused(str(error)),
     Denial: lambda error: IceFlix.Denied(error.reason, str(error)),
 }
 
@@ -107,10 +109,19 @@ def caller_address(current: Ice.Current | None) -> str:
 
     Raises InvalidRequest for a call without an IP connection.
     """
+    return _address(current, "remoteAddress")
+
+
+def called_address(current: Ice.Current | None) -> str:
+    """The address of ours that a call came to; IPv4-mapped IPv6 and errors as above."""
+    return _address(current, "localAddress")
+
+
+def _address(current: Ice.Current | None, which: str) -> str:
     info = current.con.getInfo() if current is not None and current.con is not None else None
-    while info is not None and not hasattr(info, "remoteAddress"):
+    while info is not None and not hasattr(info, which):
         info = info.underlying
-    address = getattr(info, "remoteAddress", "")
+    address = getattr(info, which, "")
     if not address:
         raise InvalidRequest("the call came over no IP connection, so it has no return address")
     return str(address).removeprefix("::ffff:")

@@ -25,6 +25,10 @@ class InvalidRequest(ServiceError):
     """The request makes no sense; the contract declares no exception that says so."""
 
 
+class ControlRefusal(ServiceError):
+    """A playback cannot be controlled like this: nothing is sent, no such position, no RTSP."""
+
+
 class Denial(ServiceError):
     """The farm refuses a request: ``reason`` is one of ``contract.reasons`` (F47)."""
 

@@ -131,9 +131,12 @@ def _copy(content: Content) -> Plan | None:
     return Plan(demuxer, COPY, how, *key, content.video)
 
 
-def launch(plan: Plan, video_sink: str, audio_sink: str) -> str:
-    """The pipeline in GStreamer's notation; payloaders are named ``video`` and ``audio``."""
-    queue = "" if plan.demuxer in _IN_ORDER | {"decodebin"} else _QUEUE
+def launch(plan: Plan, video_sink: str, audio_sink: str, *, queued: bool = False) -> str:
+    """The pipeline in GStreamer's notation; payloaders are named ``video`` and ``audio``.
+
+    ``queued`` gives each branch a thread, whatever the container: for sinks that block.
+    """
+    queue = "" if plan.demuxer in _IN_ORDER | {"decodebin"} and not queued else _QUEUE
     if plan.demuxer == "decodebin":  # it has queues of its own
         opening = "filesrc name=source ! decodebin force-sw-decoders=true name=demux"
     else:
