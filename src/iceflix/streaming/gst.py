@@ -103,6 +103,17 @@ def media_type(head: bytes) -> str | None:
     return None if caps is None else str(caps.get_structure(0).get_name())
 
 
+def _presentation(info: Any) -> int | None:
+    """The presentation time of what a probe is shown, in ns."""
+    gst = _modules()["Gst"]
+    if info.type & gst.PadProbeType.BUFFER:
+        buffer = info.get_buffer()
+    else:
+        packets = info.get_buffer_list()
+        buffer = packets.get(0) if packets.length() else None
+    return None if buffer is None or buffer.pts == gst.CLOCK_TIME_NONE else buffer.pts
+
+
 class Pipeline:
     """One GStreamer pipeline. Close it; nothing else ends its threads."""
 
@@ -127,6 +138,41 @@ class Pipeline:
         if self._pipeline.set_state(self._gst.State.PLAYING) == self._gst.StateChangeReturn.FAILURE:
             said = [message.text for message in self.messages() if message.kind == "error"]
             raise MediaError(said[0] if said else "the pipeline does not start")
+
+    def pause(self) -> None:
+        """Hold everything where it is; ``play`` goes on."""
+        self._pipeline.set_state(self._gst.State.PAUSED)
+
+    @property
+    def seekable(self) -> bool:
+        """Whether the source can be positioned. Known once something has come out."""
+        query = self._gst.Query.new_seeking(self._gst.Format.TIME)
+        return bool(self._pipeline.query(query) and query.parse_seeking()[1])
+
+    @property
+    def running_seconds(self) -> float:
+        """For how long it has played since its start or its last seek, pauses left out."""
+        clock, paused = self._pipeline.get_clock(), self._gst.State.PAUSED
+        if clock is None or self._pipeline.current_state == paused:
+            return float(self._pipeline.get_start_time() / _NANOSECONDS)
+        return float((clock.get_time() - self._pipeline.get_base_time()) / _NANOSECONDS)
+
+    def seek(self, seconds: float) -> bool:
+        """Go to the key frame at or before this position; False when that cannot be. Paused only.
+
+        ``running_seconds`` begins at zero again.
+        """
+        flags = self._gst.SeekFlags
+        how = flags.FLUSH | flags.KEY_UNIT | flags.SNAP_BEFORE
+        return bool(
+            self._pipeline.seek_simple(self._gst.Format.TIME, how, round(seconds * _NANOSECONDS))
+        )
+
+    def postpone(self, payloader: str, sink: str, seconds: float) -> None:
+        """Make this payloader's timestamps later by so much; the sink sends no later for that."""
+        fed = self._element(payloader).get_static_pad("sink").get_peer()
+        fed.set_offset(round(seconds * _NANOSECONDS))
+        self._element(sink).set_property("ts-offset", -round(seconds * _NANOSECONDS))
 
     def close(self) -> None:
         """Stop all threads and free everything. Not to be called from a callback of its own."""
@@ -173,25 +219,52 @@ class Pipeline:
         """Call back, in a streaming thread, for all that leaves this element until ``close``.
 
         The argument says whether the buffer has a presentation time. Once False is returned there
-        are no more calls. Once per element, before ``play``.
+        are no more calls. One at a time per element.
         """
-        probe_type, answer = self._gst.PadProbeType, self._gst.PadProbeReturn
+        answer = self._gst.PadProbeReturn
 
         def probe(_pad: Any, info: Any) -> Any:
-            if info.type & probe_type.BUFFER:
-                buffer = info.get_buffer()
-            else:
-                packets = info.get_buffer_list()
-                buffer = packets.get(0) if packets.length() else None
-            timed = buffer is not None and buffer.pts != self._gst.CLOCK_TIME_NONE
-            if callback(timed):
+            if callback(_presentation(info) is not None):
                 return answer.OK
             self._probes.pop(element, None)
             return answer.REMOVE
 
+        kinds = self._gst.PadProbeType
+        self._watch(element, kinds.BUFFER | kinds.BUFFER_LIST, probe)
+
+    def on_landing(self, element: str, callback: Callable[[float | None, float], None]) -> None:
+        """Call back, once, when the first buffer leaves after a flush.
+
+        The arguments are its position, None when it lies before the segment that is being played,
+        and the segment's position; seconds.
+        """
+        kinds, answer = self._gst.PadProbeType, self._gst.PadProbeReturn
+        flushed = False
+
+        def probe(pad: Any, info: Any) -> Any:
+            nonlocal flushed
+            if info.type & kinds.EVENT_FLUSH:
+                flushed = flushed or info.get_event().type == self._gst.EventType.FLUSH_STOP
+                return answer.OK
+            time = _presentation(info)
+            if not flushed or time is None:
+                return answer.OK
+            event = pad.get_sticky_event(self._gst.EventType.SEGMENT, 0)
+            segment = event.parse_segment()
+            position = segment.to_stream_time(self._gst.Format.TIME, time)
+            outside = position == self._gst.CLOCK_TIME_NONE
+            callback(None if outside else position / _NANOSECONDS, segment.time / _NANOSECONDS)
+            self._probes.pop(element, None)
+            return answer.REMOVE
+
+        self._watch(element, kinds.BUFFER | kinds.BUFFER_LIST | kinds.EVENT_FLUSH, probe)
+
+    def _watch(self, element: str, kinds: Any, probe: Callable[[Any, Any], Any]) -> None:
+        before = self._probes.pop(element, None)
+        if before is not None:
+            before[0].remove_probe(before[1])
         pad = self._element(element).get_static_pad("src")
-        number = pad.add_probe(probe_type.BUFFER | probe_type.BUFFER_LIST, probe)
-        self._probes[element] = (pad, number)
+        self._probes[element] = (pad, pad.add_probe(kinds, probe))
 
     def add_receiver(self, sink: str, address: str, port: int) -> None:
         """Have a multiudpsink send there as well."""
@@ -200,6 +273,13 @@ class Pipeline:
     def remove_receiver(self, sink: str, address: str, port: int) -> None:
         """Have a multiudpsink no longer send there."""
         self._element(sink).emit("remove", address, port)
+
+    def served(self, sink: str, address: str, port: int) -> tuple[int, int]:
+        """How many packets and bytes, headers included, a multiudpsink has sent there."""
+        told = self._element(sink).emit("get-stats", address, port)
+        if told is None or not told.has_field("packets-sent"):
+            return 0, 0
+        return told.get_value("packets-sent"), told.get_value("bytes-sent")
 
     def _element(self, name: str) -> Any:
         element = self._pipeline.get_by_name(name)

@@ -7,21 +7,23 @@ words. The packets go from GStreamer's threads to the network; Python sees none 
 import os
 import select
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from iceflix.runtime.log import get_logger
 from iceflix.streaming import gst
 from iceflix.streaming.library import Stamp
 from iceflix.streaming.plans import launch
 from iceflix.streaming.sdp import Track
-from iceflix.streaming.sender import Ended, MediaError, Order, Target
+from iceflix.streaming.sender import Ended, MediaError, Order, Sent, Target
+from iceflix.streaming.transport import Transport
 
 _FIRST_PACKET_SECONDS = 8.0
 # async=false: the sinks of one thread must not wait for each other's first packet.
 _SINK = "multiudpsink async=false qos=false enable-last-sample=false name="
 _VIDEO_SINK, _AUDIO_SINK = "to_video", "to_audio"
+_RTP_HEADER_BYTES = 12
 _Place = tuple[str, int]
 _log = get_logger(__name__)
 
@@ -31,6 +33,10 @@ class _Status:
     target: Target | None = None
     over: bool = False
     failure: str = ""
+    begun: threading.Event = field(default_factory=threading.Event)  # first packet or the end
+    counted: Sent = field(
+        default_factory=Sent
+    )  # what went to places to which nothing goes any more
 
 
 class GstStream:
@@ -43,7 +49,6 @@ class GstStream:
         self._end = end
         self._lock = threading.Lock()
         self._status = _Status()
-        self._begun = threading.Event()  # the first packet, or the end before it
         plan = order.medium.format.plan
         text = launch(
             plan if order.audio else plan.silent, _SINK + _VIDEO_SINK, _SINK + _AUDIO_SINK
@@ -52,12 +57,15 @@ class GstStream:
         try:
             # GStreamer opens this very file, whatever its name is and whatever happens to it.
             self._pipeline = gst.Pipeline(text, f"/proc/self/fd/{handle}")
+            pairs = {"video": _VIDEO_SINK, "audio": _AUDIO_SINK}
+            wanted = {track.media for track in order.tracks}
+            self._transport = Transport(
+                self._pipeline, {key: sink for key, sink in pairs.items() if key in wanted}
+            )
             try:
-                self._pipeline.on_output("video", self._first_packet)
-                self.retarget(order.target)
-                self._pipeline.play()
+                self._begin()
             except MediaError:
-                self._pipeline.close()
+                self._transport.close()
                 raise
         finally:
             os.close(handle)
@@ -73,13 +81,50 @@ class GstStream:
         return self._status.over
 
     @property
+    def position(self) -> float:
+        """Seconds from the medium's beginning."""
+        return self._transport.position
+
+    @property
+    def seekable(self) -> bool:
+        """Whether ``seek`` works."""
+        return not self.over and self._transport.seekable
+
+    @property
+    def paused(self) -> bool:
+        """Whether it has been paused."""
+        return self._transport.paused
+
+    @property
+    def sent(self) -> Sent:
+        """How much has left."""
+        with self._lock:
+            going = () if self._status.over else self._places(self._status.target)
+            return self._count(self._status.counted, going)
+
+    def pause(self) -> None:
+        """Send nothing until ``resume``."""
+        self._transport.pause()
+
+    def resume(self) -> None:
+        """Go on. Raises MediaError."""
+        self._transport.resume()
+
+    def seek(self, seconds: float) -> float:
+        """Go on at the key frame at or before. Raises MediaError."""
+        duration = self._order.medium.format.duration_seconds
+        if seconds < 0 or (duration is not None and seconds > duration):
+            raise MediaError("there is no such position in it")
+        return self._transport.seek(seconds)
+
+    @property
     def descriptor(self) -> int:
         """Readable while there is something to ``hear``."""
         return self._pipeline.descriptor
 
     def await_first_packet(self) -> None:
         """Raise MediaError when nothing comes."""
-        if not self._begun.wait(_FIRST_PACKET_SECONDS):
+        if not self._status.begun.wait(_FIRST_PACKET_SECONDS):
             raise MediaError("it gives no picture in time")
         if self._status.failure:
             raise MediaError(self._status.failure)
@@ -92,8 +137,7 @@ class GstStream:
                 return
             for sink, new in self._places(target):
                 self._pipeline.add_receiver(sink, *new)
-            for sink, old in self._places(before):
-                self._pipeline.remove_receiver(sink, *old)
+            self._leave(before)
 
     def stop(self) -> None:
         """Send nothing more."""
@@ -108,12 +152,14 @@ class GstStream:
             with self._lock:
                 if self._status.over:
                     return True
+                self._leave(self._status.target)
                 self._status.over = True
-            if self._begun.is_set():
+            self._transport.give_up()
+            if self._status.begun.is_set():
                 self._ended(message.text)
             else:
                 self._status.failure = message.text or "it ends before its first picture"
-                self._begun.set()
+                self._status.begun.set()
             return True
         return False
 
@@ -121,17 +167,42 @@ class GstStream:
         """Nothing more leaves from now on; ``close`` frees the rest."""
         with self._lock:
             if not self._status.over:
-                for sink, place in self._places(self._status.target):
-                    self._pipeline.remove_receiver(sink, *place)
+                self._leave(self._status.target)
             self._status.over = True
+        self._transport.give_up()
 
     def close(self) -> None:
         """Free the pipeline; waits for its threads."""
-        self._pipeline.close()
+        self._transport.close()
+
+    def _begin(self) -> None:
+        """Send from the order's start on. Raises MediaError."""
+        self._pipeline.on_output("video", self._first_packet)
+        if self._order.start > 0:
+            # It must have read the file's head before it can seek; nobody gets that first packet.
+            self._pipeline.pause()
+            self.await_first_packet()
+            self._transport.seek(self._order.start, going=False)
+        self.retarget(self._order.target)
+        self._pipeline.play()
 
     def _first_packet(self, _timed: bool) -> bool:
-        self._begun.set()
+        self._status.begun.set()
         return False
+
+    def _leave(self, target: Target | None) -> None:
+        """Send there no more; with the lock held."""
+        places = self._places(target)
+        self._status.counted = self._count(self._status.counted, places)
+        for sink, place in places:
+            self._pipeline.remove_receiver(sink, *place)
+
+    def _count(self, counted: Sent, places: Iterable[tuple[str, _Place]]) -> Sent:
+        packets, octets = counted.packets, counted.bytes
+        for sink, place in places:
+            found, gross = self._pipeline.served(sink, *place)
+            packets, octets = packets + found, octets + gross - _RTP_HEADER_BYTES * found
+        return Sent(packets, octets)
 
     def _places(self, target: Target | None) -> list[tuple[str, _Place]]:
         """Which sink sends where for this target."""
@@ -162,7 +233,7 @@ class GstSender:
         self._thread.start()
 
     def start(self, order: Order, ended: Ended) -> GstStream:
-        """Send a medium from its beginning. Raises MediaError."""
+        """Send a medium. Raises MediaError."""
         stream = GstStream(order, ended, self._end)
         with self._lock:
             if self._closed:

@@ -37,17 +37,29 @@ class Target:
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be sent where; ``audio`` off leaves the sound out."""
+    """What is to be sent where; ``audio`` off leaves the sound out.
+
+    It begins at the key frame at or before ``start``, seconds from the medium's beginning.
+    """
 
     medium: Medium
     target: Target
     audio: bool = True
+    start: float = 0.0
 
     @property
     def tracks(self) -> tuple[Track, ...]:
         """The tracks that will be sent, video first."""
         wanted = self.medium.format.tracks
         return tuple(track for track in wanted if self.audio or track.media == "video")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What has left so far: RTP packets and the bytes of their payload, all tracks."""
+
+    packets: int = 0
+    bytes: int = 0
 
 
 class Stream(Protocol):
@@ -61,6 +73,35 @@ class Stream(Protocol):
     def over(self) -> bool:
         """Whether it has come to an end, by itself or by ``stop``."""
 
+    @property
+    def position(self) -> float:
+        """What is on the wire now, in seconds from the medium's beginning."""
+
+    @property
+    def seekable(self) -> bool:
+        """Whether ``seek`` works."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether it has been paused."""
+
+    @property
+    def sent(self) -> Sent:
+        """How much has left so far."""
+
+    def pause(self) -> None:
+        """Send nothing until ``resume``; nothing is lost. Again: nothing. Raises MediaError."""
+
+    def resume(self) -> None:
+        """Go on after ``pause``; otherwise nothing happens. Raises MediaError."""
+
+    def seek(self, seconds: float) -> float:
+        """Go on at the key frame at or before this position; returns where that is.
+
+        RTP's sequence numbers and timestamps go on. A paused stream stays paused. Raises
+        MediaError where it cannot be, and after the end.
+        """
+
     def retarget(self, target: Target) -> None:
         """Go on to another address or port, without a gap and without a second stream."""
 
@@ -72,7 +113,7 @@ class Sender(Protocol):
     """Whoever puts media on the wire."""
 
     def start(self, order: Order, ended: Ended) -> Stream:
-        """Send a medium from its beginning, paced by its own clock.
+        """Send a medium, paced by its own clock.
 
         Returns when the first packet is on its way. ``ended`` is called from a thread of the
         sender, which it may hold up for a moment only. Raises MediaError when it cannot be played.

@@ -13,7 +13,7 @@ from iceflix.streaming.library import Medium
 from iceflix.streaming.lifetime import Limits, Verdict
 from iceflix.streaming.playback import Studio
 from iceflix.streaming.sdp import Track
-from iceflix.streaming.sender import Ended, MediaError, Order, Target
+from iceflix.streaming.sender import Ended, MediaError, Order, Sent, Target
 from tests.unit.streaming.samples import medium
 
 PROVIDER = "11111111-1111-4111-8111-111111111111"
@@ -29,6 +29,10 @@ class FakeStream:
         self._ended = ended
         self.over = False
         self.stopped = False
+        self.paused = False
+        self.seekable = True
+        self.position = order.start
+        self.sent = Sent()
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -42,6 +46,19 @@ class FakeStream:
     def stop(self) -> None:
         """Take note."""
         self.over = self.stopped = True
+
+    def pause(self) -> None:
+        """Take note."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """Take note."""
+        self.paused = False
+
+    def seek(self, seconds: float) -> float:
+        """Be there."""
+        self.position = seconds
+        return seconds
 
     def finish(self, reason: str = "") -> None:
         """Come to an end."""
