@@ -85,6 +85,17 @@ def modules() -> dict[str, ModuleType]:
         return _modules()
 
 
+@functools.cache
+def further(name: str, package: str) -> ModuleType:
+    """One more of GStreamer's modules. Raises SetupError naming the package that brings it."""
+    modules()
+    try:
+        importlib.import_module("gi").require_version(name, "1.0")
+        return importlib.import_module(f"gi.repository.{name}")
+    except (ImportError, ValueError) as error:
+        raise SetupError(f"install what is missing with: apt install {package}") from error
+
+
 def require() -> None:
     """Load GStreamer. Raises SetupError naming the Debian packages when something is missing."""
     _gst()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from iceflix.runtime.log import get_logger
 from iceflix.streaming import gst
-from iceflix.streaming.library import Stamp
+from iceflix.streaming.library import Medium, Stamp
 from iceflix.streaming.plans import launch
 from iceflix.streaming.sdp import Track
 from iceflix.streaming.sender import Ended, MediaError, Order, Sent, Target
@@ -53,7 +53,7 @@ class GstStream:
         text = launch(
             plan if order.audio else plan.silent, _SINK + _VIDEO_SINK, _SINK + _AUDIO_SINK
         )
-        handle = _open_as_read(order)
+        handle = open_as_read(order.medium)
         try:
             # GStreamer opens this very file, whatever its name is and whatever happens to it.
             self._pipeline = gst.Pipeline(text, f"/proc/self/fd/{handle}")
@@ -290,13 +290,13 @@ class GstSender:
                     self._end(stream)
 
 
-def _open_as_read(order: Order) -> int:
+def open_as_read(medium: Medium) -> int:
     """Open the medium's file, if it is still the one whose digest is known. Raises MediaError."""
     try:
-        handle = os.open(order.medium.path, os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(medium.path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise MediaError(f"its file cannot be opened: {error.strerror}") from None
-    if Stamp.of(os.fstat(handle)) != order.medium.stamp:
+    if Stamp.of(os.fstat(handle)) != medium.stamp:
         os.close(handle)
         raise MediaError("its file has changed")
     return handle
