@@ -10,6 +10,12 @@ FRAMES = SECONDS * RATE
 _PICTURE = f"testsrc2=s=192x108:r={RATE}:d={SECONDS}"
 _SOUND = f"sine=f=440:r=44100:d={SECONDS}"
 _H264 = "-c:v libx264 -preset veryfast -pix_fmt yuv420p -g 25 -profile:v main"
+_H265 = (
+    "-c:v libx265 -preset ultrafast -pix_fmt yuv420p "
+    "-x265-params log-level=error:keyint=25:bframes=2:pools=1:frame-threads=1"
+)
+_PICTURES = {"h264": f"{_H264} -bf 2", "h265": _H265}
+_SOUNDS = {"aac": "-c:a aac", "mp3": "-c:a libmp3lame", "opus": "-c:a libopus -ar 48000"}
 
 _HOLD = "tpad=stop_duration=17:stop_mode=clone"
 
@@ -35,6 +41,15 @@ CLIPS = {
     "sound.mp3": "-vn -c:a libmp3lame",
     "still.png": "-frames:v 1 -an",
 }
+
+# What is sent as it is, in every combination: "h265-opus.mkv".
+COMBINATIONS = {
+    f"{picture}-{sound}.{container}": f"{picture_options} {sound_options}"
+    for picture, picture_options in _PICTURES.items()
+    for sound, sound_options in _SOUNDS.items()
+    for container in ("mp4", "mkv", "ts")
+}
+CLIPS |= COMBINATIONS
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from iceflix.runtime.settings import Settings
 from iceflix.streaming import gst
 from iceflix.streaming.cache import Cache
 from iceflix.streaming.library import Entry, Format, title_of
-from iceflix.streaming.plans import COPY
+from iceflix.streaming.plans import COPY, TRANSCODE
 from iceflix.streaming.prober import ProberPool
 from iceflix.streaming.progress import progress_for_terminal
 from iceflix.streaming.running import tell_providers
@@ -25,6 +25,19 @@ from iceflix.streaming.service import media_folder, scanner_for
 from iceflix.streaming.shelf import printable
 
 EXIT_NOBODY_TOLD = 3
+_AAC = {2, 4}  # versions of MPEG
+_CODECS = {
+    "video/x-h264": "H.264",
+    "video/x-h265": "H.265",
+    "video/x-vp8": "VP8",
+    "video/x-vp9": "VP9",
+    "video/x-av1": "AV1",
+    "video/mpeg": "MPEG video",
+    "audio/mpeg": "MPEG audio",
+    "audio/x-opus": "Opus",
+    "audio/x-vorbis": "Vorbis",
+    "audio/x-ac3": "AC-3",
+}
 
 
 @click.group()
@@ -114,10 +127,10 @@ class _Video:
     def line(self) -> str:
         """One line for people."""
         form = self._form
-        size = f"{form.picture.width}x{form.picture.height}"
-        how = "as it is" if form.plan.video == COPY else f"{form.picture.codec} is transcoded"
-        length = "" if form.duration_seconds is None else f"{form.duration_seconds:.1f} s, "
-        return f"{self.entry.digest}  {printable(self.path)}  ({length}{size}, {how})"
+        words = [f"{form.picture.width}x{form.picture.height}", *_tracks_in_words(form)]
+        if form.duration_seconds is not None:
+            words.insert(0, f"{form.duration_seconds:.1f} s")
+        return f"{self.entry.digest}  {printable(self.path)}  ({', '.join(words)})"
 
     def as_json(self) -> dict[str, object]:
         """The same for scripts."""
@@ -134,6 +147,19 @@ class _Video:
         if self.entry.format is None:
             raise AssertionError("only videos are listed")
         return self.entry.format
+
+
+def _tracks_in_words(form: Format) -> list[str]:
+    """The picture and the sound, each with its languages and whether it is sent as it is."""
+    picture = _CODECS.get(form.picture.codec, form.picture.codec)
+    words = [picture if form.plan.video == COPY else f"{picture} transcoded"]
+    if form.audio:
+        name = "AAC" if form.plan.audio_version in _AAC else _CODECS.get(form.audio, form.audio)
+        name = " ".join([name, "/".join(form.languages)]).strip()
+        how = {COPY: "", TRANSCODE: " transcoded"}.get(form.plan.audio, " left out")
+        words.append(name + how)
+    texts = [text.language or "?" for text in form.choices.subtitles]
+    return [*words, f"subtitles {'/'.join(texts)}"] if texts else words
 
 
 @dataclass

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iceflix.streaming import gst
-from iceflix.streaming.library import Picture, Sound, Subtitles
+from iceflix.streaming.library import Choices, Picture, Sound, Subtitles
 from iceflix.streaming.plans import H264, H265, Content
 from iceflix.streaming.sender import MediaError
 
@@ -21,8 +21,7 @@ class Discovery:
     content: Content
     picture: Picture
     duration_seconds: float | None
-    sounds: tuple[Sound, ...]
-    subtitles: tuple[Subtitles, ...]
+    choices: Choices
 
 
 def discover(location: str, container: str, timeout_seconds: float) -> Discovery:
@@ -44,10 +43,12 @@ def discover(location: str, container: str, timeout_seconds: float) -> Discovery
         Content(container, picture.codec, *_main_audio(audible)),
         picture,
         nanoseconds / _NANOSECONDS if 0 < nanoseconds < 2**63 else None,
-        tuple(_sound_of(stream) for stream in audible),
-        tuple(
-            Subtitles(_caps_name(stream), _language(stream))
-            for stream in info.get_subtitle_streams()
+        Choices(
+            tuple(_sound_of(stream) for stream in audible),
+            tuple(
+                Subtitles(_caps_name(stream), _language(stream))
+                for stream in info.get_subtitle_streams()
+            ),
         ),
     )
 

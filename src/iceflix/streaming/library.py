@@ -57,11 +57,26 @@ class Subtitles:
 
 
 @dataclass(frozen=True)
+class Choices:
+    """The tracks beside the picture that a file offers, in its order."""
+
+    sounds: tuple[Sound, ...] = ()
+    subtitles: tuple[Subtitles, ...] = ()
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Choices":
+        """The same from JSON types. Raises ValueError, TypeError or KeyError."""
+        return cls(
+            tuple(Sound(**sound) for sound in fields["sounds"]),
+            tuple(Subtitles(**text) for text in fields["subtitles"]),
+        )
+
+
+@dataclass(frozen=True)
 class Format:
     """What is in a video file and how it becomes RTP.
 
-    ``audio`` is the media type of the sound that is sent, empty when there is none; ``sounds`` are
-    all that are in the file.
+    ``audio`` is the media type of the sound that is sent, empty when the file has none.
     """
 
     container: str
@@ -70,19 +85,19 @@ class Format:
     duration_seconds: float | None
     plan: Plan
     tracks: tuple[Track, ...]
-    sounds: tuple[Sound, ...] = ()
-    subtitles: tuple[Subtitles, ...] = ()
+    choices: Choices = Choices()
 
     @property
     def sound(self) -> Sound | None:
         """The audio track that is sent; None when there is none, or nothing is known of it."""
-        found = (sound for sound in self.sounds if sound.codec == self.audio)
+        found = (sound for sound in self.choices.sounds if sound.codec == self.audio)
         return next(found, None) if self.plan.audio else None
 
     @property
     def languages(self) -> tuple[str, ...]:
         """The languages of the audio tracks, each once."""
-        return tuple(dict.fromkeys(sound.language for sound in self.sounds if sound.language))
+        told = (sound.language for sound in self.choices.sounds)
+        return tuple(dict.fromkeys(filter(None, told)))
 
     def as_json(self) -> dict[str, Any]:
         """The format as JSON types."""
@@ -102,8 +117,7 @@ class Format:
                 "picture": Picture(**fields["picture"]),
                 "plan": Plan(**fields["plan"]),
                 "tracks": tuple(Track(**track) for track in tracks),
-                "sounds": tuple(Sound(**sound) for sound in fields.get("sounds", ())),
-                "subtitles": tuple(Subtitles(**text) for text in fields.get("subtitles", ())),
+                "choices": Choices.from_json(fields["choices"]),
             }
         )
 

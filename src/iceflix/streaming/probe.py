@@ -62,8 +62,7 @@ def _examine_container(location: str, container: str) -> Format:
             found.duration_seconds,
             plan,
             tracks,
-            found.sounds,
-            found.subtitles,
+            found.choices,
         )
     raise NotVideo("; ".join(dict.fromkeys(reasons)))
 

@@ -38,8 +38,8 @@ def test_check_tells_what_would_be_announced_and_what_not(folder: Path, tmp_path
         assert done.exit_code == 1
         lines = done.stdout.splitlines()
         assert len(lines) == 2
-        assert 'it\'s "one".mp4  (3.0 s, 192x108, as it is)' in lines[0]
-        assert "two.webm" in lines[1] and "video/x-vp8 is transcoded" in lines[1]
+        assert 'it\'s "one".mp4  (3.0 s, 192x108, H.264, AAC)' in lines[0]
+        assert lines[1].endswith("VP8 transcoded, Vorbis transcoded)") and "two.webm" in lines[1]
         assert "notes.txt: not a video (text/plain)" in done.stderr
     (folder / "notes.txt").unlink()
     assert _run(tmp_path, "check").exit_code == 0

@@ -81,7 +81,7 @@ def test_every_plan_is_a_pipeline_that_gstreamer_accepts() -> None:
     plans: set[Plan] = set()
     for container in containers:
         for sound, version in sounds:
-            for video in ("video/x-h264", "video/x-vp8"):
+            for video in ("video/x-h264", "video/x-h265", "video/x-vp8"):
                 plans.update(candidates(Content(container, video, sound, version)))
     for plan in plans:
         pipeline = gst.Pipeline(launch(plan, "fakesink", "fakesink"), "/dev/null")

@@ -1,7 +1,8 @@
 """The index of media, against a model; titles; files that rest."""
 
+import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import pytest
@@ -10,17 +11,32 @@ from hypothesis import strategies as st
 
 from iceflix.streaming.library import (
     Change,
+    Choices,
     Entry,
     Format,
     Library,
     Settling,
+    Sound,
     Stamp,
+    Subtitles,
     sort_out,
     title_of,
     vanished,
 )
 from tests.unit.streaming.samples import FORMAT, entry
 
+MANY = replace(
+    FORMAT,
+    choices=Choices(
+        (
+            Sound("audio/x-ac3", 48000, 6, "es"),
+            Sound("audio/mpeg", 48000, 2, "es"),
+            Sound("audio/mpeg", 48000, 2, "en"),
+            Sound("audio/mpeg", 48000, 1),
+        ),
+        (Subtitles("text/x-raw", "fr"),),
+    ),
+)
 PATHS = st.sampled_from(["a", "b", "c", "d"])
 DIGESTS = st.sampled_from(["1", "2", "3"])
 STEPS = st.lists(st.tuples(PATHS, st.none() | DIGESTS), max_size=30)
@@ -88,6 +104,15 @@ def test_titles(path: str, title: str) -> None:
 def test_formats_survive_json() -> None:
     """What is cached comes back the same."""
     assert Format.from_json(FORMAT.as_json()) == FORMAT
+    assert Format.from_json(json.loads(json.dumps(MANY.as_json()))) == MANY
+
+
+def test_the_sound_that_is_sent_has_a_language() -> None:
+    """The first of its kind; the others are known as well, each language once."""
+    assert MANY.sound == Sound("audio/mpeg", 48000, 2, "es")
+    assert MANY.languages == ("es", "en")
+    assert FORMAT.sound is None and not FORMAT.languages
+    assert replace(MANY, plan=MANY.plan.silent).sound is None
 
 
 @dataclass

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from iceflix.streaming.plans import COPY, TRANSCODE, Content, Plan, candidates, is_container, launch
 
 H264_MP4 = Content("video/quicktime", "video/x-h264", "audio/mpeg", 4)
-_TYPES = ["video/x-h264", "video/x-vp8", "video/mpeg"]
+_TYPES = ["video/x-h264", "video/x-h265", "video/x-vp8", "video/mpeg"]
 _SOUNDS = [("", 0), ("audio/mpeg", 4), ("audio/mpeg", 1), ("audio/x-opus", 0), ("audio/x-ac3", 0)]
 _CONTAINERS = ["video/quicktime", "video/x-matroska", "video/mpegts", "video/webm", "video/ogg"]
 CONTENTS = st.builds(
@@ -59,6 +59,18 @@ def test_other_pictures_are_transcoded() -> None:
     assert plan.transcodes
 
 
+@pytest.mark.parametrize("container", ["video/quicktime", "video/x-matroska", "video/mpegts"])
+def test_h265_goes_untouched_too(container: str) -> None:
+    """With its own payload format (RFC 7798), with sound and without."""
+    whole = Content(container, "video/x-h265", "audio/x-opus")
+    for content in (whole, replace(whole, audio="")):
+        plan = next(candidates(content))
+        assert plan.video == COPY and plan.video_type == "video/x-h265" and not plan.transcodes
+        text = launch(plan, "fakesink", "fakesink")
+        assert "demux. ! video/x-h265 !" in text and "h265parse ! rtph265pay pt=96" in text
+        assert "h264" not in text
+
+
 @given(CONTENTS)
 def test_the_last_resort_is_the_picture_alone(content: Content) -> None:
     """Plans get simpler; without sound comes after all with sound; none is tried twice."""
@@ -79,6 +91,12 @@ def test_a_media_type_is_not_a_piece_of_pipeline(name: str) -> None:
     """What ends up in the pipeline's text has been checked."""
     with pytest.raises(ValueError, match="media type"):
         Plan("tsdemux", COPY, TRANSCODE, name)
+
+
+def test_only_pictures_that_we_copy() -> None:
+    """Nor copy what has no payload format here."""
+    with pytest.raises(ValueError, match="pictures"):
+        Plan("qtdemux", COPY, "", video_type="video/x-vp8")
 
 
 def test_only_known_demuxers() -> None:

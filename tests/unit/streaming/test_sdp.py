@@ -152,7 +152,11 @@ def test_tracks_from_caps() -> None:
 
 def test_h265_brings_its_parameter_sets() -> None:
     """Out of band as well (RFC 7798, 7.1)."""
-    sets = {"sprop-vps": "QAEMAf//", "sprop-sps": "QgEB+/", "sprop-pps": "RAHBcrRiQA=="}
+    sets: dict[str, str | int] = {
+        "sprop-vps": "QAEMAf//",
+        "sprop-sps": "QgEB+/",
+        "sprop-pps": "RAHBcrRiQA==",
+    }
     caps = {"media": "video", "payload": 96, "clock-rate": 90000, "encoding-name": "H265", **sets}
     track = track_from_caps(caps)
     assert track.encoding == "H265" and track.parameters == tuple(sets.items())
