@@ -58,7 +58,7 @@ PROPERTIES = (
         "Client.RenewSeconds", "25", "age at which the client renews its token by its own clock"
     ),
     Property("Client.TimeoutSeconds", "3", "deadline of one call of the client"),
-    Property("Clock.PeriodSeconds", "30", "interval at which clocks are synchronised"),
+    Property("Clock.PeriodSeconds", "120", "interval at which clocks are synchronised"),
     Property("Clock.RetrySeconds", "1", "pause while there is no clock to follow"),
     Property("Clock.SkewSeconds", "0", "makes this process's clock wrong, to try the correction"),
     Property("Discovery.AnnounceSeconds", "5", "interval of announcements, varied by a tenth"),
@@ -131,4 +131,9 @@ PROPERTIES = (
     Property("Stream.Audio", "1", "send audio on the port + 2; 0: picture only"),
     Property("Stream.GraceSeconds", "10", "time to renew a stream's token; the contract says 10"),
     Property("Stream.Max", "500", "streams that one provider sends at once"),
+    Property(
+        "Stream.RtspPort",
+        "0",
+        "TCP port for RTSP, opened at the first request for a URL; 0: any free one; off: no RTSP",
+    ),
 )

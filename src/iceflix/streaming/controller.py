@@ -11,6 +11,7 @@ from iceflix.contract import Ice
 from iceflix.runtime.errors import InvalidRequest
 from iceflix.runtime.log import get_logger
 from iceflix.runtime.scheduler import Handle, Scheduler
+from iceflix.streaming.library import Format
 from iceflix.streaming.lifetime import (
     Check,
     Effect,
@@ -21,7 +22,8 @@ from iceflix.streaming.lifetime import (
     Verdict,
 )
 from iceflix.streaming.orphans import topic_name
-from iceflix.streaming.playback import Playback, Studio
+from iceflix.streaming.playback import Playback, Progress, Studio
+from iceflix.streaming.sdp import Track
 from iceflix.streaming.sender import Target
 
 _log = get_logger(__name__)
@@ -117,6 +119,51 @@ class Controller:
         """End the playback (V49)."""
         self._require_life()
         self.end()
+
+    # -- what viewers of our own call; the token's time runs on meanwhile
+
+    def start_at(self, seconds: float) -> None:
+        """Begin there at the next description. Raises ControlRefusal."""
+        self._require_life()
+        self._playback.start_at(seconds)
+
+    def pause(self) -> None:
+        """Send nothing until ``resume``. Raises ControlRefusal."""
+        self._require_life()
+        self._playback.pause()
+
+    def resume(self) -> None:
+        """Go on. Raises ControlRefusal."""
+        self._require_life()
+        self._playback.resume()
+
+    def seek(self, seconds: float) -> float:
+        """Go on at the key frame at or before this position. Raises ControlRefusal."""
+        self._require_life()
+        return self._playback.seek(seconds)
+
+    def progress(self) -> Progress:
+        """Where the playback is."""
+        self._require_life()
+        return self._playback.progress
+
+    def tracks(self) -> tuple[tuple[Track, ...], Format | None]:
+        """What is sent, and the format of the file."""
+        self._require_life()
+        return self._playback.tracks, self._playback.form
+
+    def rtsp_url(self, token: str, address: str) -> str:
+        """Bind the token; returns a URL for somebody who reaches us at this address.
+
+        Raises NotAuthorized, ControlRefusal.
+        """
+        self._require_life()
+        self._stage.judges.check(token)
+        self._bind(token)
+        url = self._playback.offer(address)
+        if url is None:
+            raise Ice.ObjectNotExistException
+        return url
 
     # -- what happens to it
 

@@ -72,7 +72,10 @@ class Track:
 
 @dataclass(frozen=True)
 class Session:
-    """What is described: ``origin`` sends to ``destination``, IP addresses; seconds or None."""
+    """What is described: ``origin`` sends to ``destination``, IP addresses; seconds or None.
+
+    What is sent first stands at ``start_seconds`` of the medium.
+    """
 
     identifier: int
     version: int
@@ -80,6 +83,7 @@ class Session:
     origin: str
     destination: str
     duration_seconds: float | None = None
+    start_seconds: float = 0.0
 
 
 def track_from_caps(caps: Mapping[str, str | int]) -> Track:
@@ -128,7 +132,8 @@ def session_description(session: Session, tracks: Sequence[Track], port: int) ->
         "a=recvonly",
     ]
     if session.duration_seconds is not None:
-        lines.append(f"a=range:npt=0-{session.duration_seconds:.3f}")
+        start = f"{session.start_seconds:.3f}" if session.start_seconds else "0"
+        lines.append(f"a=range:npt={start}-{session.duration_seconds:.3f}")
     for track in audible(tracks, port):
         lines += track.lines(port if track.media == "video" else port + AUDIO_OFFSET)
     return "".join(f"{line}\r\n" for line in lines)

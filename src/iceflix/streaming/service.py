@@ -4,7 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from iceflix.contract import IceFlix
+from iceflix.contract import Ice, IceFlix
 from iceflix.contract.topics import AUTHENTICATION_STATUS, MEDIA_ANNOUNCEMENTS
 from iceflix.properties import PROPERTIES
 from iceflix.runtime.authority import Authority
@@ -25,6 +25,8 @@ from iceflix.streaming.playback import Studio
 from iceflix.streaming.prober import ProberPool
 from iceflix.streaming.progress import progress_for_terminal
 from iceflix.streaming.provider import Announcer, Provider
+from iceflix.streaming.rtsp import door
+from iceflix.streaming.rtspserver import RtspServer
 from iceflix.streaming.scan import Scanner
 from iceflix.streaming.servant import ControllerServant, ProviderServant, RevocationServant
 from iceflix.streaming.shelf import Shelf
@@ -69,7 +71,11 @@ def build(host: Host) -> None:
     check = Authority(host.directory).check
     provider = Provider(librarian, check, announcer)
     judges = Judges(check, lambda token: _vouch(host, token))
-    controllers = _controllers(host, librarian, judges, workers)
+    rtsp = _rtsp(host)
+    controllers = _controllers(host, _studio(host, librarian, rtsp), judges, workers)
+    if rtsp is not None:
+        host.on_stop(rtsp.close)
+        host.details(lambda: {"rtsp sessions": str(rtsp.sessions)})
 
     host.announce(PROVIDER, host.publish(ProviderServant(provider, controllers.open)))
     host.topics.subscribe(AUTHENTICATION_STATUS, RevocationServant(controllers.revoked))
@@ -105,8 +111,30 @@ def _librarian(host: Host, folder: Path, announcer: Announcer) -> Librarian:
     return Librarian(desk, Shelf(announcer.announce))
 
 
+def _rtsp(host: Host) -> RtspServer | None:
+    """RTSP comes in where Ice does; it begins to listen when somebody asks for it."""
+    found = door(host.settings.text("Stream.RtspPort"), _hosts(host.adapter))
+    return None if found is None else RtspServer(found, host.settings.integer("Stream.Max"))
+
+
+def _hosts(adapter: Ice.ObjectAdapter) -> set[str]:
+    """Where an object adapter listens; empty: everywhere."""
+    found = set()
+    for endpoint in adapter.getEndpoints():
+        info = endpoint.getInfo()
+        while info.underlying is not None:
+            info = info.underlying
+        found.add(info.host if isinstance(info, Ice.IPEndpointInfo) else "")
+    return found
+
+
+def _studio(host: Host, librarian: Librarian, rtsp: RtspServer | None) -> Studio:
+    audio = host.settings.flag("Stream.Audio")
+    return Studio(GstSender(), librarian.find, audio, rtsp.offer if rtsp is not None else None)
+
+
 def _controllers(
-    host: Host, librarian: Librarian, judges: Judges, workers: ThreadPoolExecutor
+    host: Host, studio: Studio, judges: Judges, workers: ThreadPoolExecutor
 ) -> Controllers:
     settings = host.settings
     limits = Limits(
@@ -114,9 +142,6 @@ def _controllers(
         settings.seconds("Stream.GraceSeconds"),
         settings.seconds("Call.TimeoutSeconds"),
     )
-    audio, most = settings.flag("Stream.Audio"), settings.integer("Stream.Max")
-    sender = GstSender()
-    studio = Studio(sender, librarian.find, audio)
     bells = Bells(
         lambda topic: _hang(host, topic),
         lambda topic: _bell(host, topic).send(lambda client: client.requestAuthenticationAsync()),
@@ -124,9 +149,9 @@ def _controllers(
     )
     stage = Stage(studio, bells, judges, host.scheduler, workers, limits)
     objects = Objects(lambda controller: host.add(ControllerServant(controller)), host.remove)
-    controllers = Controllers(host.identifier, stage, objects, most)
+    controllers = Controllers(host.identifier, stage, objects, settings.integer("Stream.Max"))
     host.on_stop(controllers.close)
-    host.on_stop(sender.close)
+    host.on_stop(studio.sender.close)
     return controllers
 
 
