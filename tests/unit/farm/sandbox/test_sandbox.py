@@ -3,6 +3,8 @@
 import contextlib
 import hashlib
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,3 +124,16 @@ def test_the_pool_lends_by_owner_and_keeps_a_few() -> None:
     assert [worker.usable for worker in workers] == [False, False]
     with pytest.raises(ServiceError, match="closing"), pool.worker(SHIPPED):
         pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("mount", "asked"), [("--bind", True), ("--ro-bind", False)])
+def test_a_container_may_not_turn_namespaces_off(mount: str, asked: bool) -> None:
+    """Engines mount /proc/sys read-only; bubblewrap would refuse to start with the option then."""
+    program = "from iceflix.farm.sandbox import bubblewrap; print(bubblewrap.command('{}'))"
+    inside = ["bwrap", "--dev-bind", "/", "/", mount, "/proc/sys", "/proc/sys"]
+    said = subprocess.run(
+        [*inside, sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+    assert ("--disable-userns" in said) is asked
+    assert "--unshare-user" in said
