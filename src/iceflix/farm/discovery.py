@@ -10,31 +10,38 @@ from iceflix.runtime.channels import Channel, Heard, Kind
 
 TOPIC = "FarmAvailability"
 _NODE = "node:"
+# Two announcements may be lost. Passing the token, exchanges and deadlines tell who hangs.
+_SILENCE = 45.0
 
 GATEWAY = Kind(
     "gateway",
     IceFlix.GatewayPrx,
     lambda topic, proxy, own_id: topic.gatewayServiceAsync(proxy, own_id),
+    _SILENCE,
 )
 CENTRAL = Kind(
     "central",
     IceFlix.CentralPrx,
     lambda topic, proxy, own_id: topic.centralServiceAsync(proxy, own_id),
+    _SILENCE,
 )
 MULTISERVER = Kind(
     "multiserver",
     IceFlix.MultiserverPrx,
     lambda topic, proxy, own_id: topic.multiserverServiceAsync(proxy, own_id),
+    _SILENCE,
 )
 FILTERADMIN = Kind(
     "filteradmin",
     IceFlix.FilterAdminPrx,
     lambda topic, proxy, own_id: topic.filterAdminServiceAsync(proxy, own_id),
+    _SILENCE,
 )
 USERADMIN = Kind(
     "useradmin",
     IceFlix.UserAdminPrx,
     lambda topic, proxy, own_id: topic.userAdminServiceAsync(proxy, own_id),
+    _SILENCE,
 )
 
 
@@ -45,6 +52,7 @@ def node_kind(ring: str) -> Kind[IceFlix.RingPrx]:
         f"{_NODE}{ring}",
         IceFlix.RingPrx,
         lambda topic, proxy, own_id: topic.ringNodeAsync(proxy, own_id, ring),
+        _SILENCE,
     )
 
 

@@ -14,11 +14,16 @@ Heard = Callable[["Kind[Any]", Ice.ObjectPrx | None, str], None]
 
 @dataclass(frozen=True)
 class Kind(Generic[PrxT]):
-    """A kind of service: its name, its typed proxy and how it announces itself."""
+    """A kind of service: its name, its typed proxy and how it announces itself.
+
+    silence: seconds for which an announcement is believed to be a sign of life, where those who use
+    a service notice soon that it hangs; 0: it has to answer every ``Discovery.ProbeSeconds``.
+    """
 
     name: str
     proxy: type[PrxT]
     announce: Callable[[Any, PrxT, str], "Ice.Future[None]"]
+    silence: float = 0.0
 
     @property
     def type_id(self) -> str:

@@ -4,7 +4,7 @@ import itertools
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -52,6 +52,7 @@ class _Wire:
     kinds: dict[str, Kind[Any]] = field(default_factory=dict)
     proxies: dict[Rumour, Any] = field(default_factory=dict)
     connections: dict[Rumour, str] = field(default_factory=dict)
+    attended: set[str] = field(default_factory=set)
 
     def known(self, rumour: Rumour) -> Known[Any]:
         """The member with its proxy."""
@@ -117,22 +118,35 @@ class Directory:
             return
         rumour = Rumour(kind.name, service_id, proxy.ice_twoway().ice_toString())
         with self._lock:
-            self._wire.kinds[kind.name] = kind
+            self._learn(kind)
             effects = self._membership.announced(rumour, time.monotonic())
         self._apply(effects)
 
     def tick(self) -> float:
         """Probe those that have been quiet; returns the seconds until there is more to do.
 
-        At most the probe interval, which is what a member that is found meanwhile has. Those that
+        At most the shortest interval, which a member that is found meanwhile may have. Those that
         are nearly due are probed as well: waking up costs more than a probe.
         """
         now = time.monotonic()
         with self._lock:
             effects = self._membership.tick(now + self._timing.probe / 8)
             due = self._membership.due() - now
+            kinds = [self._membership.patience(kind) for kind in self._wire.kinds]
         self._apply(effects)
-        return min(max(0.0, due), self._timing.probe)
+        return min(max(0.0, due), min(kinds, default=self._timing.probe))
+
+    def expect(self, kinds: Iterable[Kind[Any]]) -> None:
+        """Services of these kinds may be heard of."""
+        with self._lock:
+            for kind in kinds:
+                self._learn(kind)
+
+    def attend(self, kind: Kind[Any]) -> None:
+        """Probe this kind at the usual interval: here, nobody else would notice who hangs."""
+        with self._lock:
+            self._wire.attended.add(kind.name)
+            self._membership.trusted.pop(kind.name, None)
 
     def stop(self) -> None:
         """No more callbacks."""
@@ -200,6 +214,11 @@ class Directory:
         self._hooks.newcomer.append(callback)
 
     # -- inside
+
+    def _learn(self, kind: Kind[Any]) -> None:
+        self._wire.kinds[kind.name] = kind
+        if kind.silence > self._timing.probe and kind.name not in self._wire.attended:
+            self._membership.trusted[kind.name] = kind.silence
 
     def _rotated(self, kind: Kind[PrxT]) -> list[Known[PrxT]]:
         candidates = self.all(kind)

@@ -46,6 +46,8 @@ ADAPTERS = {
 }
 EXIT_SETUP = 2
 _BROKER_WAIT_SECONDS = 1.0
+# Of no use to them: video services. Whoever hears of a service keeps asking whether it lives.
+_FARM_ONLY = {"central", "filteradmin", "multiserver", "node"}
 _GREETINGS = (0.0, 0.5, 1.5)  # a service that starts beside others need not wait for the interval
 _SHUTDOWN_SECONDS = 3.0
 _log = log.get_logger(__name__)
@@ -82,14 +84,14 @@ class Host:  # pylint: disable=too-many-instance-attributes  # the composition o
         self.proxy: Ice.ObjectPrx | None = None
         try:
             self.adapter = create_adapter(self.communicator, *ADAPTERS[kind])
-            self.topics = Topics(self.adapter, self._topic_manager())
+            self._interval = settings.seconds("Discovery.AnnounceSeconds")
+            self.topics = Topics(self.adapter, self._topic_manager(), 0.8 * self._interval)
             timing = Timing(
                 settings.seconds("Call.TimeoutSeconds"),
                 settings.seconds("Call.HedgeSeconds"),
                 settings.seconds("Discovery.ProbeSeconds"),
             )
             self.directory = Directory(self.communicator, self.identifier, timing)
-            self._interval = settings.seconds("Discovery.AnnounceSeconds")
         except BaseException:
             self.scheduler.stop()
             self.communicator.destroy()
@@ -131,6 +133,7 @@ class Host:  # pylint: disable=too-many-instance-attributes  # the composition o
             self._last_heard = time.monotonic()
             self.directory.heard(kind, proxy, service_id)
 
+        self.directory.expect(channel.kinds)
         self.topics.subscribe(channel.topic, channel.listener(heard))
 
     def on_reload(self, callback: Callable[[], Any]) -> None:
@@ -145,11 +148,17 @@ class Host:  # pylint: disable=too-many-instance-attributes  # the composition o
         """What ``iceflix status`` shows of this service."""
         self._details.append(callback)
 
+    def greet(self) -> None:
+        """We seem to have been frozen, or cut off: announce us, and see whether we are heard."""
+        self._announce_all()
+        self.topics.wake()
+
     # -- life
 
     def start(self, build: Callable[["Host"], None]) -> None:
         """Build the service and open it to the world. Raises SetupError."""
-        self.listen(STREAMING)
+        if self.kind not in _FARM_ONLY:
+            self.listen(STREAMING)
         self.topics.start(_BROKER_WAIT_SECONDS)
         build(self)
         self.adapter.activate()
@@ -245,9 +254,12 @@ class Host:  # pylint: disable=too-many-instance-attributes  # the composition o
 
     def _check_hearing(self) -> None:
         """Silence, even of our own voice, means that the broker has stopped delivering to us."""
-        if self.topics.connected and time.monotonic() - self._last_heard > 2.5 * self._interval:
+        silence = time.monotonic() - self._last_heard
+        if self.topics.connected and silence > 2.5 * self._interval:
             self._last_heard = time.monotonic()
             self.topics.resubscribe()
+        elif silence > 1.3 * self._interval:
+            self.topics.wake()
 
 
 def _await_end(host: Host, signals: set[signal.Signals]) -> None:

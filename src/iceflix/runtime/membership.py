@@ -6,6 +6,9 @@ known member is *probed* when it has not answered for a while, and one that fail
 it is heard of again. Silence alone drops nobody: while the broker is away everybody is silent, and
 calls on known proxies must go on working (V05).
 
+Kinds whose users find out by themselves who hangs (``trusted``) cost less: an announcement counts
+as a sign of life, and a probe is due only after a longer silence.
+
     rumour --Verify--> verified --> member --Probe--> answered (stays) | failed (dropped)
 
 Verification has a bound, and the newest rumour goes first, so that ten thousand bogus
@@ -87,6 +90,7 @@ class Membership:
 
     limits: Limits = field(default_factory=Limits)
     own_id: str = ""
+    trusted: dict[str, float] = field(default_factory=dict)
     _members: dict[tuple[str, str], Member] = field(default_factory=dict)
     _verifying: dict[tuple[str, str], Rumour] = field(default_factory=dict)
     _backlog: OrderedDict[tuple[str, str], Rumour] = field(default_factory=OrderedDict)
@@ -147,15 +151,19 @@ class Membership:
         """Time passed: probe whoever has not answered for ``probe_after``."""
         effects: list[Effect] = []
         for member in self._members.values():
-            if not member.probing and now - member.confirmed >= self.limits.probe_after:
+            if not member.probing and now >= self._due(member):
                 member.probing = True
                 effects.append(Probe(member.rumour))
         return effects
 
     def due(self) -> float:
         """When ``tick`` has something to do; infinity while there is nobody to probe."""
-        quiet = (member.confirmed for member in self._members.values() if not member.probing)
-        return min(quiet, default=float("inf")) + self.limits.probe_after
+        quiet = (member for member in self._members.values() if not member.probing)
+        return min(map(self._due, quiet), default=float("inf"))
+
+    def patience(self, kind: str) -> float:
+        """How long a member of this kind may be silent before it is probed, in seconds."""
+        return self.trusted.get(kind, self.limits.probe_after)
 
     def members(self, kind: str | None = None) -> list[Member]:
         """Copies of the members (of one kind), in the order in which they were added."""
@@ -169,6 +177,12 @@ class Membership:
         """A copy of the member with this id."""
         member = self._members.get((kind, service_id))
         return None if member is None else replace(member)
+
+    def _due(self, member: Member) -> float:
+        kind = member.rumour.kind
+        trusted = kind in self.trusted and member.confirmed > float("-inf")
+        last = max(member.confirmed, member.heard) if trusted else member.confirmed
+        return last + self.patience(kind)
 
     def _plausible(self, rumour: Rumour) -> bool:
         return (

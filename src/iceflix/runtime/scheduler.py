@@ -60,8 +60,10 @@ class Scheduler:
         with self._changed:
             if not self._stopped:
                 due = self._clock() + max(0.0, seconds)
-                heapq.heappush(self._queue, (due, next(self._order), handle))
-                self._changed.notify()
+                entry = (due, next(self._order), handle)
+                heapq.heappush(self._queue, entry)
+                if self._queue[0] is entry:  # else it wakes up in time anyway
+                    self._changed.notify()
         return handle
 
     def _next(self) -> Handle | None:

@@ -1,6 +1,7 @@
 """IceStorm, kept at arm's length: it may be absent, restarted, wiped or deaf to us.
 
-One thread keeps what is wanted true: subscriptions, publishers, topics of our own. Publishing never
+One thread keeps what is wanted true: subscriptions, publishers, topics of our own. It looks when
+the broker's connection closes, when an event cannot be sent, and periodically. Publishing never
 blocks and never raises: events are hints, and whoever sends one has another way to be right.
 """
 
@@ -71,13 +72,25 @@ class Publisher(Generic[PrxT]):
 class _Broker:
     """The topic manager's operations, each with a deadline and safe to repeat."""
 
-    def __init__(self, manager: Ice.ObjectPrx) -> None:
+    def __init__(self, manager: Ice.ObjectPrx, lost: Callable[[], None]) -> None:
         bounded = manager.ice_invocationTimeout(_TIMEOUT_MILLIS)
         self._manager = IceStorm.TopicManagerPrx.uncheckedCast(bounded)
+        self._lost = lost
+        self._watched = ""
 
     def ping(self) -> None:
-        """Raise LocalException unless it answers."""
+        """Raise LocalException unless it answers; ``lost`` is called when its connection closes."""
         self._manager.ice_ping()
+        connection = self._manager.ice_getCachedConnection()
+        name = connection.toString() if connection is not None else ""
+        if connection is None or name == self._watched:
+            return
+        self._watched = name
+
+        def closed(_ended: Ice.Connection) -> None:  # Ice wants a function, not a bound method
+            self._lost()
+
+        connection.setCloseCallback(closed)
 
     def names(self) -> list[str]:
         """The names of all topics."""
@@ -122,6 +135,7 @@ class _Broker:
 class _Wanted:
     """What the thread keeps true. Guarded by the lock of its owner."""
 
+    cycle_seconds: float
     subscribers: dict[str, Ice.ObjectPrx] = field(default_factory=dict)
     publishers: dict[str, Publisher[Any]] = field(default_factory=dict)
     own: set[str] = field(default_factory=set)
@@ -143,11 +157,16 @@ class _Signals:
 class Topics:
     """All dealings of a process with IceStorm. Thread-safe."""
 
-    def __init__(self, adapter: Ice.ObjectAdapter, manager: Ice.ObjectPrx) -> None:
+    def __init__(
+        self,
+        adapter: Ice.ObjectAdapter,
+        manager: Ice.ObjectPrx,
+        cycle_seconds: float = _CYCLE_SECONDS,
+    ) -> None:
         self._adapter = adapter
-        self._broker = _Broker(manager)
+        self._broker = _Broker(manager, self.wake)
         self._lock = threading.Lock()
-        self._wanted = _Wanted()
+        self._wanted = _Wanted(cycle_seconds)
         self._signals = _Signals()
         self.connected = False
         self._thread = threading.Thread(target=self._run, name="topics", daemon=True)
@@ -239,7 +258,7 @@ class Topics:
             if news and signals.first_cycle.is_set():
                 self._tell_reconnected()
             signals.first_cycle.set()
-            signals.work.wait(_CYCLE_SECONDS)
+            signals.work.wait(self._wanted.cycle_seconds)
 
     def _cycle(self) -> bool:
         """Make everything that is wanted true; returns whether the broker is new to us."""

@@ -55,12 +55,15 @@ def _rumour(service_id: str, address: str) -> Rumour:
 def test_membership(file: Path) -> None:
     """Membership."""
     text = file.read_text()
-    limits = Limits()
+    limits, trusted = Limits(), {}
     for line in text.splitlines():
         if line.startswith("limits "):
             pairs = [pair.split("=") for pair in line.split()[1:]]
             limits = Limits(**{key: int(value) for key, value in pairs})
-    membership = Membership(limits, own_id="ME")
+        elif line.startswith("trusted "):
+            _, kind, seconds = line.split()
+            trusted[kind] = float(seconds)
+    membership = Membership(limits, own_id="ME", trusted=trusted)
     played = [
         [time, event, _play(membership, float(time), event)] for time, event, _ in _steps(text)
     ]

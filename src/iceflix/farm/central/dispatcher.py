@@ -74,6 +74,7 @@ class Dispatcher:
         self._rotation = Rotation()
         self._runs: dict[str, _Run] = {}
         self._served: dict[str, int] = {}
+        directory.attend(MULTISERVER)  # one that hangs in the middle of a job says nothing
         directory.on_removed(MULTISERVER, self._lost)
 
     def process(self, job: IceFlix.Job) -> "Ice.Future[_Result]":

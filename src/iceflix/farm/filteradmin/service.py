@@ -19,7 +19,7 @@ from iceflix.runtime.host import Host
 from iceflix.runtime.log import get_logger
 
 KIND = "filteradmin"
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 2.0
 _log = get_logger(__name__)
 
 
@@ -85,6 +85,7 @@ def build(host: Host) -> None:
     host.announce(FILTERADMIN, proxy, farm_channel(()))
     follow_user_administrator(host)
     directory.on_added(CENTRAL, lambda _known: push.afresh())
+    directory.on_newcomer(push.look)
     trusting = settings.flag("FilterAdmin.TrustFolder")
     host.scheduler.every(_LOOK_SECONDS, lambda: _look(filters, push, trusting=trusting))
     host.details(lambda: _details(filters.rings(), filters.running()))

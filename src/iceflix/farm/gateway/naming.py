@@ -2,6 +2,8 @@
 
 import contextlib
 import importlib.util
+import os
+import select
 import shutil
 import socket
 import subprocess
@@ -16,8 +18,10 @@ from iceflix.runtime.log import get_logger
 ADDRESS = "address"  # the file that says where it listens when the port was left to us
 _CONNECT_SECONDS = 0.3
 _PAUSE_SECONDS = 1.0
+_PAUSE_BOUND_SECONDS = 15.0  # nobody but us stops our naming service, and its end wakes us up
 _STOP_SECONDS = 2.0
 _NAMES_SECONDS = 0.7  # it writes down every change, so that nothing is lost by force
+_BOUND = "bound"
 _log = get_logger(__name__)
 
 
@@ -73,6 +77,7 @@ class NamingServer:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+        self.handle: int | None = None  # can be polled: readable when our process has ended
         self.address = configured if configured.port else self._own(configured.host)
 
     def _own(self, host: str) -> Address:
@@ -91,7 +96,7 @@ class NamingServer:
             return
         if self._process is not None:
             _log.warning("the naming service has ended", code=self._process.returncode)
-            self._process = None
+            self._forget()
         if not _answers(self.address):
             self._start()
 
@@ -105,7 +110,13 @@ class NamingServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._forget()
+
+    def _forget(self) -> None:
         self._process = None
+        if self.handle is not None:
+            os.close(self.handle)
+            self.handle = None
 
     def _start(self) -> None:
         command = ["/usr/bin/setpriv", "--pdeathsig", "KILL", "--", _program()]
@@ -115,6 +126,7 @@ class NamingServer:
             self._process = subprocess.Popen(  # pylint: disable=consider-using-with  # see stop
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
+        self.handle = os.pidfd_open(self._process.pid)
         _log.info("naming service started", address=str(self.address), pid=self._process.pid)
 
 
@@ -125,7 +137,7 @@ class Naming:
         self.address = server.address if server is not None else address
         self._corba = corba
         self._server = server
-        self._stopping = threading.Event()
+        self._bell = os.eventfd(0)
         self._first = threading.Event()
         self._thread = threading.Thread(target=self._run, name="naming", daemon=True)
         self._state = "not bound yet"
@@ -137,7 +149,7 @@ class Naming:
 
     def stop(self) -> None:
         """Unbind, as far as the service answers, and end it if it is ours."""
-        self._stopping.set()
+        os.eventfd_write(self._bell, 1)
         self._thread.join(_STOP_SECONDS + 1)
 
     def details(self) -> dict[str, str]:
@@ -145,15 +157,26 @@ class Naming:
         return {"naming": f"corbaname::{self.address}#IceFlix/Proxy, {self._state}"}
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            bound = self._keep()
-            if bound:
+        going_on = True
+        while going_on:
+            if self._keep():
                 self._first.set()
-            self._stopping.wait(_PAUSE_SECONDS if self._first.is_set() else _PAUSE_SECONDS / 20)
+            going_on = self._rest()
         with contextlib.suppress(NamingFailed):
             self._corba.unbind(self.address)
         if self._server is not None:
             self._server.stop()
+
+    def _rest(self) -> bool:
+        """Wait until something may have to be done; returns False when it is to stop."""
+        poll = select.poll()
+        poll.register(self._bell, select.POLLIN)
+        seconds = _PAUSE_SECONDS if self._first.is_set() else _PAUSE_SECONDS / 20
+        if self._server is not None and self._server.handle is not None:
+            poll.register(self._server.handle, select.POLLIN)
+            if self._state == _BOUND:
+                seconds = _PAUSE_BOUND_SECONDS
+        return all(ready != self._bell for ready, _ in poll.poll(seconds * 1000))
 
     def _keep(self) -> bool:
         try:
@@ -163,7 +186,7 @@ class Naming:
         except (NamingFailed, SetupError, OSError) as error:
             self._say("not bound", reason=str(error))
             return False
-        self._say("bound" if bound else "another gateway is bound; ready to take its place")
+        self._say(_BOUND if bound else "another gateway is bound; ready to take its place")
         return True
 
     def _say(self, state: str, **facts: str) -> None:

@@ -19,7 +19,8 @@ def build(host: Host) -> None:
     limits = Limits(
         settings.seconds("Gateway.DeadlineSeconds"), settings.integer("Gateway.Requests")
     )
-    host.listen(farm_channel((CENTRAL,)))
+    host.listen(farm_channel((CENTRAL, GATEWAY)))
+    host.directory.attend(CENTRAL)
     desk = Desk(
         Users(host.directory, settings.seconds("Call.HedgeSeconds")),
         Centrals(host.directory, host.scheduler),

@@ -23,6 +23,8 @@ from iceflix.runtime.settings import Settings
 KIND = "node"
 _LEAVE_SECONDS = 0.5
 _MEASURE_SECONDS = 1.0
+_MEASURE_IDLE_SECONDS = 4.0
+_IDLE_TURNS = 8
 _MEGABYTE = 1024 * 1024
 
 
@@ -49,7 +51,7 @@ def build(host: Host) -> None:
     directory.on_removed(nodes, shell.peer_removed)
     directory.on_added(MULTISERVER, shell.multiserver_added)
     directory.on_removed(MULTISERVER, shell.multiserver_removed)
-    host.scheduler.every(_MEASURE_SECONDS, lambda: _measure(shell, meter))
+    _measure_and_plan(host, shell, meter)
     host.on_stop(lambda: shell.leave(_LEAVE_SECONDS))
     host.details(lambda: _details(shell))
     shell.tick()
@@ -76,6 +78,16 @@ def _codes(host: Host, system: System) -> CodeSource:
     if system.one_filter:
         return Received(settings.path("Node.Folder"), key)
     return SharedFolder(settings.path("Farm.Filters"), key)
+
+
+def _measure_and_plan(host: Host, shell: Shell, meter: LoadMeter) -> None:
+    """Seldom while the ring is idle: looking costs more than the token does."""
+    try:
+        _measure(shell, meter)
+    finally:
+        idle = shell.member.last_seen.idle_turns > _IDLE_TURNS and not shell.member.bench.running
+        pause = _MEASURE_IDLE_SECONDS if idle else _MEASURE_SECONDS
+        host.scheduler.after(pause, lambda: _measure_and_plan(host, shell, meter))
 
 
 def _measure(shell: Shell, meter: LoadMeter) -> None:

@@ -177,7 +177,10 @@ class Shell:
                 _log.info(text, about=about)
             case fx.Doubt(peer):
                 self._doubts.submit(self._doubt, peer)
-            case fx.Candidacy() | fx.Victory():
+            case fx.Candidacy():
+                self._host.greet()  # the others may have given us up, or we may have been frozen
+                self._announce(effect)
+            case fx.Victory():
                 self._announce(effect)
 
     def _pass(self, effect: fx.Pass) -> None:

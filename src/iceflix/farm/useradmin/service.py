@@ -10,6 +10,7 @@ from iceflix.runtime.host import Host
 from iceflix.runtime.timekeeper import Timekeeper
 
 KIND = "useradmin"
+_AGAIN = 10  # times Clock.RetrySeconds: an introduction seldom gets lost
 
 
 def build(host: Host) -> None:
@@ -20,7 +21,8 @@ def build(host: Host) -> None:
     proxy = host.publish(UserAdminServant(users, guard, keeper))
     clockwork.publish(host, keeper)
     host.announce(USERADMIN, proxy, farm_channel(()))
+    host.listen(farm_channel((USERADMIN,)))  # its own voice tells it that the broker delivers
     host.directory.on_added(AUTHENTICATOR, lambda _known: users.introduce(proxy))
     host.scheduler.every(
-        host.settings.seconds("Clock.RetrySeconds"), lambda: users.introduce(proxy)
+        _AGAIN * host.settings.seconds("Clock.RetrySeconds"), lambda: users.introduce(proxy)
     )
