@@ -17,8 +17,9 @@
 #define UDP_SEGMENT 103
 #endif
 enum { PORTS = 4, PAYLOAD = 1388, HEADER = 12, PACKET = HEADER + PAYLOAD, AAC = 344 };
-enum { FRAME_PACKETS = 9, SAMPLES = 1024, TICK_MILLISECONDS = 5 };  /* 9 x 1388 x 30 Hz: 3 Mbit/s */
+enum { FRAME_PACKETS = 9, SAMPLES = 1024 };  /* 9 x 1388 x 30 Hz: 3 Mbit/s */
 #define SECOND 1000000000LL
+#define TICK (5 * SECOND / 1000)  /* it wakes no more often */
 
 typedef struct {
     struct sockaddr_in video, audio;
@@ -64,9 +65,10 @@ int main(int argc, char **argv) {
         streams[i].audio.sin_port = htons(port + PORTS * i + 2);
         streams[i].next_video = streams[i].next_audio = begin + SECOND / rate * i / count;
     }
-    for (int64_t wake = begin;; wake += TICK_MILLISECONDS * SECOND / 1000) {
+    for (int64_t wake = begin, next;; wake = next > wake + TICK ? next : wake + TICK) {
         struct timespec until = {wake / SECOND, wake % SECOND};
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+        next = INT64_MAX;
         for (Stream *s = streams; s < streams + count; s++) {
             for (; s->next_video <= wake; s->next_video += SECOND / rate, s->frames++) {
                 for (int i = 0; i < FRAME_PACKETS; i++)
@@ -78,6 +80,8 @@ int main(int argc, char **argv) {
                 write_header(sound, 97, 1, s->audio_sequence++, s->sounds * SAMPLES);
                 sendto(one, sound, sizeof sound, 0, (struct sockaddr *)&s->audio, sizeof s->audio);
             }
+            if (s->next_video < next) next = s->next_video;
+            if (s->next_audio < next) next = s->next_audio;
         }
     }
 }

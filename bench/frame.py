@@ -20,13 +20,13 @@ _EQUAL = 1.05  # within a twentieth nobody has lost
 class Contest:
     """Who runs against whom: the rows called ``ours`` against all others, in these columns.
 
-    In ``floors`` stand rows that are no rivals: bounds of what can be reached at all.
+    ``apart``: rows that are no rivals, a bound of what can be reached at all for instance.
     """
 
     ours: str
     columns: tuple[str, ...]
     less_is_better: bool = True
-    floors: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _beaten(table: Table) -> list[str]:
             str(row[0]): value for row in table.rows if (value := middle(row[place])) is not None
         }
         mine = values.pop(contest.ours, None)
-        rivals = [(value, name) for name, value in values.items() if name not in contest.floors]
+        rivals = [(value, name) for name, value in values.items() if name not in contest.apart]
         if mine is None or not rivals:
             continue
         best, name = min(rivals) if contest.less_is_better else max(rivals)
@@ -147,8 +147,8 @@ def _cell(value: Any) -> Cell:
 
 
 def _contest(data: Mapping[str, Any]) -> Contest:
-    columns, floors = tuple(data["columns"]), tuple(data["floors"])
-    return Contest(data["ours"], columns, data["less_is_better"], floors)
+    columns, apart = tuple(data["columns"]), tuple(data["apart"])
+    return Contest(data["ours"], columns, data["less_is_better"], apart)
 
 
 def _chart(data: Mapping[str, Any]) -> Chart:
