@@ -3,8 +3,10 @@
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +19,8 @@ import pytest
 from iceflix.contract import Ice, IceStorm
 from iceflix.runtime.host import Host
 from iceflix.runtime.settings import Settings
+
+pytest_plugins = ["tests.postgres"]
 
 # The same examples each time, and no stop-watch: the machine may be busy.
 hypothesis.settings.register_profile("tests", derandomize=True, deadline=None)
@@ -35,6 +39,18 @@ def wait_until(predicate: Callable[[], object], seconds: float = 10.0, what: str
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s: {what or predicate}")
         time.sleep(0.02)
+
+
+def freeze(pid: int) -> None:
+    """Hang a process, and wait until all of its threads stand still: some go on for a moment."""
+    os.kill(pid, signal.SIGSTOP)
+    tasks = Path(f"/proc/{pid}/task")
+
+    def still() -> bool:
+        stats = (task.read_text("ascii") for task in tasks.glob("*/stat"))
+        return all(text.rpartition(")")[2].split()[0] == "T" for text in stats)
+
+    wait_until(still, 10, "every thread has stopped")
 
 
 class Broker:
@@ -92,7 +108,7 @@ class Broker:
     def freeze(self) -> None:
         """Hang it."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        freeze(self._process.pid)
 
     def thaw(self) -> None:
         """Let it go on."""
@@ -117,17 +133,12 @@ class Broker:
 
 
 def free_port() -> int:
-    """A TCP port that is free now."""
-    ice = Ice.initialize([])
-    try:
-        adapter = ice.createObjectAdapterWithEndpoints("port", "tcp -h 127.0.0.1")
-        info = adapter.getEndpoints()[0].getInfo()
-        while info.underlying is not None:
-            info = info.underlying
-        assert isinstance(info, Ice.IPEndpointInfo)
-        return info.port
-    finally:
-        ice.destroy()
+    """A TCP port that is free now, and not one of those that outgoing connections take."""
+    while True:
+        port = random.randrange(15000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def environment(home: Path) -> dict[str, str]:

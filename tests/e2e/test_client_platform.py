@@ -18,7 +18,7 @@ from tests.conftest import wait_until
 from tests.e2e.conftest import Platform
 from tests.unit.client.rtp import SAMPLE, frames, streams
 
-pytestmark = [pytest.mark.slow, pytest.mark.serial, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 LIFETIMES_SECONDS = 4 * 30 + 5
 FRAME_RATE = 30
 
@@ -81,6 +81,7 @@ def test_playing_and_editing_over_four_lifetimes(platform: Platform, tmp_path: P
         assert streams(tmp_path / file) == {"h264", "aac"}
 
 
+@pytest.mark.serial
 def test_a_main_that_dies_and_comes_back(platform: Platform, tmp_path: Path) -> None:
     """Playback goes on meanwhile; afterwards everything works as before."""
     with session_on(tmp_path, platform.topic_manager) as session:
@@ -100,6 +101,7 @@ def test_a_main_that_dies_and_comes_back(platform: Platform, tmp_path: Path) -> 
     assert frames(tmp_path / "out.mp4") > FRAME_RATE
 
 
+@pytest.mark.serial
 def test_an_authenticator_that_dies_is_replaced(platform: Platform, tmp_path: Path) -> None:
     """Its successor has another address; the session finds it when it renews its token."""
     with session_on(tmp_path, platform.topic_manager) as session:

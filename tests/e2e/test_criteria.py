@@ -11,7 +11,7 @@ from iceflix.contract import SLICE_FOLDER
 from tests.conftest import ROOT
 from tests.e2e.conftest import Platform
 
-pytestmark = [pytest.mark.slow, pytest.mark.serial]
+pytestmark = pytest.mark.slow  # it mostly waits for tokens to end
 
 
 @pytest.mark.timeout(400)

@@ -11,7 +11,7 @@ import pytest
 from iceflix.auth import admin
 from iceflix.contract import Ice, IceFlix
 from iceflix.main import service
-from tests.conftest import Eventually, HostMaker, ProcessStarter
+from tests.conftest import Eventually, HostMaker, ProcessStarter, freeze
 from tests.integration.test_auth_process import Start
 from tests.integration.test_auth_process import authenticator as authenticator_of
 
@@ -97,10 +97,10 @@ def test_the_hung_are_not_named_until_they_go_on(
     processes = [start() for _ in range(2)]
     names = [authenticator_of(process, ice).ice_getIdentity().name for process in processes]
     eventually(lambda: given(main) == set(names), 20)
-    processes[0].popen.send_signal(signal.SIGSTOP)
+    freeze(processes[0].popen.pid)
     eventually(lambda: given(main) == {names[1]}, 5)
     assert given(main, 50) == {names[1]}
-    processes[1].popen.send_signal(signal.SIGSTOP)
+    freeze(processes[1].popen.pid)
     eventually(lambda: given(main) == {"nobody"}, 5)
     for process in processes:
         process.popen.send_signal(signal.SIGCONT)

@@ -12,7 +12,7 @@ from iceflix.contract.topics import AUTHENTICATION_STATUS, SERVICE_AVAILABILITY
 from iceflix.runtime.boundary import event
 from iceflix.runtime.channels import AUTHENTICATOR
 from iceflix.runtime.host import Host
-from tests.conftest import Broker, Eventually, HostMaker, free_port
+from tests.conftest import Broker, Eventually, HostMaker, free_port, freeze
 
 pytestmark = [pytest.mark.slow, pytest.mark.serial]
 
@@ -171,7 +171,7 @@ def test_killed_and_hung_services_are_left_out_and_come_back(
     try:
         eventually(lambda: len(main.directory.all(AUTHENTICATOR)) == 2, 20)
         assert all(_only_main_thread_takes_signals(peer.pid) for peer in peers)
-        peers[0].send_signal(signal.SIGSTOP)
+        freeze(peers[0].pid)
         for _ in range(10):
             main.directory.choose(AUTHENTICATOR).ice_ping()
         eventually(lambda: len(main.directory.all(AUTHENTICATOR)) == 1, 10)

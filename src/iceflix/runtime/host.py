@@ -162,6 +162,10 @@ class Host:  # pylint: disable=too-many-instance-attributes  # the composition o
         self.topics.start(_BROKER_WAIT_SECONDS)
         build(self)
         self.adapter.activate()
+        try:
+            self._run_files.write(str(self.proxy))
+        except OSError as error:
+            raise SetupError(f"cannot write to {self.settings.home / 'run'}: {error}") from error
         self.directory.on_newcomer(self._announce_all)
         self.topics.on_reconnected(self._announce_all)
         for pause in _GREETINGS:
@@ -169,10 +173,6 @@ class Host:  # pylint: disable=too-many-instance-attributes  # the composition o
         self._plan_announcement()
         self._probe_and_plan()
         self.scheduler.every(self._interval, self._check_hearing)
-        try:
-            self._run_files.write(str(self.proxy))
-        except OSError as error:
-            raise SetupError(f"cannot write to {self.settings.home / 'run'}: {error}") from error
         _log.info("ready", id=self.identifier, proxy=str(self.proxy))
 
     def reload(self) -> None:
