@@ -11,7 +11,7 @@ from iceflix.runtime.channels import Channel, Heard, Kind
 TOPIC = "FarmAvailability"
 _NODE = "node:"
 # Two announcements may be lost. Passing the token, exchanges and deadlines tell who hangs.
-_SILENCE = 45.0
+_SILENCE = 60.0
 
 GATEWAY = Kind(
     "gateway",

@@ -77,6 +77,18 @@ class _Broker:
         self._manager = IceStorm.TopicManagerPrx.uncheckedCast(bounded)
         self._lost = lost
         self._watched = ""
+        self._known: dict[str, IceStorm.TopicPrx] = {}
+
+    def subscribed(self, name: str, subscriber: Ice.ObjectPrx) -> bool:
+        """Whether it is the same broker, and a subscription still there, by a single call."""
+        topic = self._known.get(name)
+        if topic is None or not self._watched:
+            return False
+        try:
+            return subscriber.ice_getIdentity() in topic.getSubscribers()
+        except Ice.ObjectNotExistException:
+            del self._known[name]
+            return False
 
     def ping(self) -> None:
         """Raise LocalException unless it answers; ``lost`` is called when its connection closes."""
@@ -88,6 +100,7 @@ class _Broker:
         self._watched = name
 
         def closed(_ended: Ice.Connection) -> None:  # Ice wants a function, not a bound method
+            self._watched = ""
             self._lost()
 
         connection.setCloseCallback(closed)
@@ -118,10 +131,12 @@ class _Broker:
         topic = self.topic(name)
         if subscriber.ice_getIdentity() in topic.getSubscribers():
             if not afresh:
+                self._known[name] = topic
                 return False
             topic.unsubscribe(subscriber)
         with contextlib.suppress(IceStorm.AlreadySubscribed):
             topic.subscribeAndGetPublisher(_QOS, subscriber)
+        self._known[name] = topic
         return True
 
     def unsubscribe(self, name: str, subscriber: Ice.ObjectPrx) -> None:
@@ -135,7 +150,6 @@ class _Broker:
 class _Wanted:
     """What the thread keeps true. Guarded by the lock of its owner."""
 
-    cycle_seconds: float
     subscribers: dict[str, Ice.ObjectPrx] = field(default_factory=dict)
     publishers: dict[str, Publisher[Any]] = field(default_factory=dict)
     own: set[str] = field(default_factory=set)
@@ -147,8 +161,9 @@ class _Wanted:
 
 @dataclass(frozen=True)
 class _Signals:
-    """Between the thread and the others."""
+    """Between the thread and the others, and after how many seconds it looks without any."""
 
+    cycle_seconds: float
     work: threading.Event = field(default_factory=threading.Event)
     first_cycle: threading.Event = field(default_factory=threading.Event)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -166,8 +181,8 @@ class Topics:
         self._adapter = adapter
         self._broker = _Broker(manager, self.wake)
         self._lock = threading.Lock()
-        self._wanted = _Wanted(cycle_seconds)
-        self._signals = _Signals()
+        self._wanted = _Wanted()
+        self._signals = _Signals(cycle_seconds)
         self.connected = False
         self._thread = threading.Thread(target=self._run, name="topics", daemon=True)
 
@@ -258,10 +273,12 @@ class Topics:
             if news and signals.first_cycle.is_set():
                 self._tell_reconnected()
             signals.first_cycle.set()
-            signals.work.wait(self._wanted.cycle_seconds)
+            signals.work.wait(signals.cycle_seconds)
 
     def _cycle(self) -> bool:
         """Make everything that is wanted true; returns whether the broker is new to us."""
+        if self._all_well():
+            return False
         self._broker.ping()
         news = self._keep_subscribed() or not self.connected
         self.connected = True
@@ -277,6 +294,15 @@ class Topics:
         for topic in doomed:
             self._destroy(topic)
         return news
+
+    def _all_well(self) -> bool:
+        """Whether nothing is wanted and no subscription is lost. Raises Ice.LocalException."""
+        wanted = self._wanted
+        with self._lock:
+            subscribers = list(wanted.subscribers.items())
+            busy = wanted.afresh or wanted.doomed or not (self.connected and subscribers)
+            busy = busy or not all(one.connected for one in wanted.publishers.values())
+        return not busy and all(self._broker.subscribed(*each) for each in subscribers)
 
     def _keep_subscribed(self) -> bool:
         """Subscribe where we are not; returns whether the broker had forgotten us."""

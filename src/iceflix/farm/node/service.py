@@ -23,7 +23,7 @@ from iceflix.runtime.settings import Settings
 KIND = "node"
 _LEAVE_SECONDS = 0.5
 _MEASURE_SECONDS = 1.0
-_MEASURE_IDLE_SECONDS = 4.0
+_MEASURE_IDLE_SECONDS = 5.0
 _IDLE_TURNS = 8
 _MEGABYTE = 1024 * 1024
 
