@@ -7,17 +7,17 @@ from pathlib import Path
 from bench.machine import WORK, BenchError, need, say
 
 DESCRIPTION = "720p30 H.264 (two B-frames, a key frame every 2 s) 3 Mbit/s with AAC 128 kbit/s, MP4"
-KEY_SECONDS = 2
-_SECONDS, _TIMES = 12, 20
-_PICTURE = f"testsrc2=s=1280x720:r=30:d={_SECONDS},noise=alls=12:allf=t"
-_SOUND = f"anoisesrc=r=48000:d={_SECONDS}:a=0.2:c=pink"
+_PART_SECONDS, _TIMES = 12, 20
+SECONDS = _PART_SECONDS * _TIMES
+_PICTURE = f"testsrc2=s=1280x720:r=30:d={_PART_SECONDS},noise=alls=12:allf=t"
+_SOUND = f"anoisesrc=r=48000:d={_PART_SECONDS}:a=0.2:c=pink"
 _VIDEO = "-c:v libx264 -preset veryfast -pix_fmt yuv420p -g 60 -bf 2 -b:v 3M -maxrate 3M"
 _REST = "-bufsize 1500k -c:a aac -b:a 128k -ac 2"
 
 
 def clip() -> Path:
     """The file, four minutes long. Raises BenchError."""
-    made = WORK / f"720p30-{_SECONDS * _TIMES}s.mp4"
+    made = WORK / f"720p30-{SECONDS}s.mp4"
     if made.exists():
         return made
     WORK.mkdir(parents=True, exist_ok=True)

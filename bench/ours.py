@@ -66,23 +66,31 @@ class Ours:
         return login(self._authenticator)
 
     def play(self, port: int) -> Playing:
-        """Have the video sent to this port, as a client does it."""
-        token = self.token()
-        controller = self.provider.getStream(self.media_id, token)
-        if controller is None:
-            raise BenchError("the provider gave no controller")
-        controller.getSDP(token, port)
-        return Playing(controller, time.monotonic())
+        """Have the video sent to this port, as a client does it. Raises BenchError."""
+        return Playing(self.ask(self.token(), port), time.monotonic())
+
+    def ask(self, token: str, port: int) -> IceFlix.StreamControllerPrx:
+        """The two calls that make a stream. Raises BenchError."""
+        try:
+            controller = self.provider.getStream(self.media_id, token)
+            assert controller is not None
+            controller.getSDP(token, port)
+        except Ice.Exception as error:
+            raise BenchError(f"{self.name} refused a stream: {type(error).__name__}") from error
+        return controller
 
     @contextlib.contextmanager
-    def streaming(self, viewers: Viewers) -> Iterator[None]:
-        """One stream for each viewer, all tokens kept alive, for the time of a ``with``."""
+    def streaming(self, viewers: Viewers, leave_out: int = 0) -> Iterator[None]:
+        """One stream for each viewer, all tokens kept alive, for the time of a ``with``.
+
+        The first ``leave_out`` viewers get none. Raises BenchError.
+        """
         playing: list[Playing] = []
         over = threading.Event()
         renewer = threading.Thread(target=self._renew, args=(playing, over), daemon=True)
         renewer.start()
         try:
-            for number in range(viewers.count):
+            for number in range(leave_out, viewers.count):
                 playing.append(self.play(viewers.port(number)))
             yield
         finally:
@@ -97,8 +105,10 @@ class Ours:
         while not over.wait(0.1):
             for each in list(playing):
                 if time.monotonic() - each.renewed > _RENEW_SECONDS and not over.is_set():
-                    each.controller.refreshAuthentication(self.token())
-                    each.renewed = time.monotonic()
+                    # A stream that cannot be kept alive ends, which the viewers will notice.
+                    with contextlib.suppress(Ice.Exception):
+                        each.controller.refreshAuthentication(self.token())
+                        each.renewed = time.monotonic()
 
     def _try(self) -> None:
         controller = self.provider.getStream(self.media_id, self.token())

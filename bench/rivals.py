@@ -84,7 +84,7 @@ def ffmpeg() -> Server:
     return Programs("FFmpeg, a process each", commands)
 
 
-class _RtspServer:
+class RtspServer:
     """A server whose viewers come by RTSP; it is started with the first of them."""
 
     name = ""
@@ -102,26 +102,32 @@ class _RtspServer:
         raise NotImplementedError
 
     @contextlib.contextmanager
-    def streaming(self, viewers: Viewers) -> Iterator[None]:
-        """A server for all."""
-        with contextlib.ExitStack() as stack:
-            # Some servers will not run as root: they run as somebody who must see the file.
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="iceflix-bench-")))
+    def serving(self) -> Iterator[str]:
+        """The server, for the time of a ``with``; gives the video's URL. Raises BenchError."""
+        # Some servers will not run as root: they run as somebody who must see the file.
+        with tempfile.TemporaryDirectory(prefix="iceflix-bench-") as name:
+            folder = Path(name)
             folder.chmod(0o755)
             port = _free_tcp_port()
-            command = self._command(port, folder)
-            self._roots = stack.enter_context(_processes([command], folder))
             url = f"rtsp://{HERE}:{port}/clip"
-            wait_for(lambda: is_served(url), f"{self.name} offers the video", _START_SECONDS)
+            with _processes([self._command(port, folder)], folder) as self._roots:
+                wait_for(lambda: is_served(url), f"{self.name} offers the video", _START_SECONDS)
+                yield url
+        self._roots = []
+
+    @contextlib.contextmanager
+    def streaming(self, viewers: Viewers) -> Iterator[None]:
+        """A server for all."""
+        ports = [viewers.port(number) for number in range(viewers.count)]
+        with contextlib.ExitStack() as stack:
+            url = stack.enter_context(self.serving())
             asking = stack.enter_context(ThreadPoolExecutor(4))
-            ports = [viewers.port(number) for number in range(viewers.count)]
             for viewer in asking.map(lambda port: play(url, port), ports):
                 stack.callback(viewer.close)
             yield
-        self._roots = []
 
 
-class GstRtspServer(_RtspServer):
+class GstRtspServer(RtspServer):
     """GStreamer's RTSP server."""
 
     name = "GStreamer's RTSP server"
@@ -130,7 +136,7 @@ class GstRtspServer(_RtspServer):
         return [sys.executable, str(ROOT / "bench" / "rtsp_server.py"), str(clip()), str(port)]
 
 
-class VlcServer(_RtspServer):
+class VlcServer(RtspServer):
     """VLC's server for video on demand (VLM, vod)."""
 
     name = "VLC, video on demand"

@@ -23,7 +23,7 @@ _ROUNDS = (
     (Wish(1, 6), Wish(20, 4), Wish(_MIDDLE, 4), Wish(200, 4)),
     (Wish(_MIDDLE, 4), Wish(200, 4)),
 )
-_QUICK_ROUNDS = ((Wish(1, 4), Wish(_MIDDLE, 4)),)
+_QUICK_ROUNDS = ((Wish(1, 4), Wish(_MIDDLE, 2)),)
 
 
 @dataclass(frozen=True)
