@@ -1,0 +1,1 @@
+"""The sender for the common case: one thread paces all streams, from the files' indexes."""

@@ -1,0 +1,320 @@
+"""One viewer's stream: its lanes, its place in the film, its controls."""
+
+import threading
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from iceflix.runtime.log import get_logger
+from iceflix.streaming.paced import rtcp
+from iceflix.streaming.paced.lane import NEVER, Lane
+from iceflix.streaming.paced.pacer import Pacer
+from iceflix.streaming.paced.packets import Unit
+from iceflix.streaming.paced.source import CutOff, Shelf, Source
+from iceflix.streaming.paced.tables import Sample
+from iceflix.streaming.paced.wire import Post, Wire
+from iceflix.streaming.sdp import Track
+from iceflix.streaming.sender import Ended, MediaError, Order, Sent, Target
+
+_FIRST_PACKET_SECONDS = 8.0
+# Pictures leave at their time; sound with the picture before it, at most so much ahead.
+_AHEAD = {"video": 0.0005, "audio": 0.045}
+_LATE_SECONDS = 0.5  # what is later than this is not caught up: the film goes on from there
+_STEP_SECONDS = 0.04  # by which RTP's time goes on at least over a seek
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What all streams work with; ``post`` sends RTCP, if it is to be sent."""
+
+    pacer: Pacer
+    readers: Executor
+    shelf: Shelf
+    post: Post | None
+
+
+@dataclass
+class _State:
+    over: bool = False
+    failure: str = ""
+    paused_at: float | None = None  # second of the film
+    origin: float = 0.0  # the clock's time at the film's beginning
+    slip: float = 0.0  # how much RTP's time is ahead of the clock, after seeks
+    report_due: float = 0.0
+
+
+class PacedStream:
+    """Built and begun by PacedSender. The pacer's thread sends, others control."""
+
+    def __init__(self, order: Order, source: Source, ended: Ended, desk: Desk) -> None:
+        """Takes over the caller's hold of the source."""
+        self.ticket = 0
+        self.order = order
+        self._source = source
+        self._ended = ended
+        self._desk = desk
+        self._lock = threading.RLock()
+        self._begun = threading.Event()
+        self._state = _State()
+        self._target = order.target
+        self._since = 0.0
+        self._lanes = [
+            Lane(part, _AHEAD[part.track.media], self._fetch)
+            for part in source.parts
+            if order.audio or part.track.media == "video"
+        ]
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """What is sent."""
+        return self.order.tracks
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will be sent."""
+        return self._state.over
+
+    @property
+    def position(self) -> float:
+        """Second of the film."""
+        state = self._state
+        if state.paused_at is not None:
+            return state.paused_at
+        end = max(lane.part.end for lane in self._lanes)
+        return min(max(0.0, self._desk.pacer.clock() - state.origin), end)
+
+    @property
+    def seekable(self) -> bool:
+        """Whether it goes on."""
+        return not self._state.over
+
+    @property
+    def paused(self) -> bool:
+        """Whether it has been paused."""
+        return self._state.paused_at is not None
+
+    @property
+    def sent(self) -> Sent:
+        """How much has left."""
+        numbers = [lane.numbers for lane in self._lanes]
+        return Sent(sum(one.packets for one in numbers), sum(one.octets for one in numbers))
+
+    # -- what viewers do
+
+    def begin(self) -> None:
+        """Send from the order's start; returns when the first packet has left. MediaError."""
+        with self._lock:
+            self._since = self._desk.pacer.clock()
+            self._connect(self.order.target)
+            self._enter(self.order.start)
+        if not self._begun.wait(_FIRST_PACKET_SECONDS):
+            raise MediaError("it gives no picture in time")
+        if self._state.failure:
+            raise MediaError(self._state.failure)
+
+    def retarget(self, target: Target) -> None:
+        """Send there instead, from the next packet on."""
+        with self._lock:
+            if not self._state.over and target != self._target:
+                self._connect(target)
+                self._state.report_due = 0.0
+
+    def pause(self) -> None:
+        """Hold."""
+        with self._lock:
+            state = self._state
+            if state.paused_at is None and not state.over:
+                state.paused_at = max(0.0, self._desk.pacer.clock() - state.origin)
+
+    def resume(self) -> None:
+        """Go on."""
+        with self._lock:
+            state = self._state
+            if state.paused_at is not None and not state.over:
+                now = self._desk.pacer.clock()
+                self._anchor(now - state.paused_at)
+                state.paused_at = None
+                self._desk.pacer.wake(self, now)
+
+    def seek(self, seconds: float) -> float:
+        """Go on at the key frame at or before. Raises MediaError."""
+        with self._lock:
+            if self._state.over:
+                raise MediaError("it has ended")
+            duration = self.order.medium.format.duration_seconds
+            if seconds < 0 or (duration is not None and seconds > duration):
+                raise MediaError("there is no such position in it")
+            return self._enter(seconds)
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        with self._lock:
+            self._finish()
+        self._begun.set()
+
+    # -- what the pacer and the readers do
+
+    def advance(self, now: float) -> float | None:
+        """Send what is due; returns when there will be more."""
+        with self._lock:
+            state = self._state
+            if state.over:
+                return None
+            if now >= state.report_due:
+                self._report(now)
+            if state.paused_at is not None:
+                return state.report_due
+            film = now - state.origin
+            due = self._send(film)
+            if self._lanes[0].numbers.packets and not self._begun.is_set():
+                self._begun.set()
+            if due < NEVER:
+                return min(due + state.origin, state.report_due)
+            if any(lane.head is not None for lane in self._lanes):
+                return state.report_due  # the disk is slow: ``_deliver`` wakes us
+            finish = max(lane.finish for lane in self._lanes)
+            if film < finish:
+                return min(finish + state.origin, state.report_due)
+            self._finish()
+        self._tell("")
+        return None
+
+    def fail(self, reason: str) -> None:
+        """End with a reason, if it has not ended."""
+        with self._lock:
+            if self._state.over:
+                return
+            self._state.failure = reason
+            self._finish()
+        self._tell(reason)
+
+    # -- inside, with the lock held
+
+    def _send(self, film: float) -> float:
+        """Send from all lanes; returns when the next unit is due, NEVER when none is known."""
+        due = NEVER
+        for lane in self._lanes:
+            late = film - lane.due
+            if late > _LATE_SECONDS:
+                self._anchor(self._state.origin + late)
+                film -= late
+            limit = film + lane.ahead
+            while lane.due <= limit:
+                lane.send(film)
+            due = min(due, lane.due)
+        return due
+
+    def _enter(self, seconds: float) -> float:
+        """Go on with the key frame at or before; returns its position."""
+        picture, *others = self._lanes
+        key = picture.part.key_before(seconds)
+        position = picture.part.seconds(key.pts)
+        starts = [key, *(lane.part.samples.at(lane.part.at(position)) for lane in others)]
+        now = self._desk.pacer.clock()
+        state = self._state
+        for lane, sample in zip(self._lanes, starts, strict=True):
+            # RTP's time must not go back, though sound and pictures have been sent ahead.
+            ahead = lane.high + _STEP_SECONDS - lane.part.seconds(sample.pts)
+            state.slip = max(state.slip, ahead - (now - position - self._since))
+        self._anchor(now - position)
+        if state.paused_at is not None:
+            state.paused_at = position
+        for lane, sample in zip(self._lanes, starts, strict=True):
+            lane.enter(sample)
+        self._desk.pacer.wake(self, now)
+        return position
+
+    def _anchor(self, origin: float) -> None:
+        """Let the film's beginning be at this time of the clock."""
+        self._state.origin = origin
+        for lane in self._lanes:
+            lane.anchor(origin - self._since + self._state.slip)
+
+    def _connect(self, target: Target) -> None:
+        self._target = target
+        ports = {"video": target.port, "audio": target.audio_port}
+        for lane in self._lanes:
+            port = ports[lane.part.track.media]
+            try:
+                # Sound never takes more than a packet: nothing to cut up.
+                cut = lane.part.track.media == "video"
+                lane.move(None if port is None else Wire(target.address, port, segments=cut))
+            except OSError as error:
+                lane.move(None)
+                _log.warning("no way there", address=target.address, reason=error.strerror)
+
+    def _report(self, now: float, *, bye: bool = False) -> None:
+        """Tell the players what time it is (RFC 3550, 6.4.1)."""
+        self._state.report_due = now + rtcp.REPORT_SECONDS
+        post, target = self._desk.post, self._target
+        if post is None:
+            return
+        ports = {"video": target.port, "audio": target.audio_port}
+        for lane in self._lanes:
+            port = ports[lane.part.track.media]
+            if port is not None and lane.wire is not None:
+                account = lane.account(now - self._since + self._state.slip)
+                post.send(target.address, port + 1, account, bye=bye)
+
+    def _finish(self) -> None:
+        """Nothing more leaves; everything is freed."""
+        if self._state.over:
+            return
+        self._report(self._desk.pacer.clock(), bye=True)
+        self._state.over = True
+        for lane in self._lanes:
+            lane.move(None)
+            lane.leave()
+        self._source.release()
+
+    def _tell(self, reason: str) -> None:
+        if self._begun.is_set():
+            self._ended(reason)
+        else:
+            self._state.failure = reason or "it ends before its first picture"
+            self._begun.set()
+
+    def _fetch(self, lane: Lane, sample: Sample) -> Unit | None:
+        """The sample's unit; None when the disk has to be waited for."""
+        shared = self._source.holders > 1
+        key = (self._source.number, lane.part.track.media, sample.number)
+        unit = self._desk.shelf.get(key) if shared else None
+        if unit is not None:
+            return unit
+        data = self._source.peek(sample)
+        if data is None:
+            self._request(lane, sample)
+            return None
+        unit = _unit(lane, sample, data)
+        if shared:
+            self._desk.shelf.put(key, unit)
+        return unit
+
+    def _request(self, lane: Lane, sample: Sample) -> None:
+        """Have a sample read by somebody who may wait."""
+
+        def read() -> None:
+            try:
+                unit = _unit(lane, sample, self._source.read(sample))
+            except CutOff:
+                self.fail("its file has been cut short")
+            except OSError as error:
+                self.fail(f"its file cannot be read: {error.strerror}")
+            else:
+                self._deliver(lane, sample, unit)
+            finally:
+                self._source.release()
+
+        if self._source.hold():
+            self._desk.readers.submit(read)
+
+    def _deliver(self, lane: Lane, sample: Sample, unit: Unit) -> None:
+        with self._lock:
+            if not self._state.over and lane.delivered(sample, unit):
+                self._desk.pacer.wake(self, self._desk.pacer.clock())
+
+
+def _unit(lane: Lane, sample: Sample, data: bytes | bytearray) -> Unit:
+    part = lane.part
+    key = part.samples.is_key(sample.number)
+    return Unit(part.packetise(data, key), part.track.payload_type)
