@@ -118,7 +118,13 @@ PROPERTIES = (
     ),
     Property("Media.Folder", "{home}/media", "folder with the videos, searched recursively"),
     Property("Media.HashThreads", "0", "files read at once; 0: one per processor"),
+    Property(
+        "Media.RescanSeconds",
+        "300",
+        "interval at which the folder is read again, for network disks; 0: only when asked",
+    ),
     Property("Media.SettleSeconds", "1", "a file must rest this long before it is announced"),
+    Property("Media.Watch", "1", "notice changes of the folder as they happen; 0: do not"),
     Property("Multiserver.Name", "ring1", "system A: the ring that it serves"),
     Property("Multiserver.Queue", "500", "jobs that it takes on at once"),
     Property("Node.Folder", "{home}/node", "system B: where a node keeps its filter"),

@@ -20,9 +20,9 @@ from iceflix.streaming.plans import COPY, TRANSCODE
 from iceflix.streaming.prober import ProberPool
 from iceflix.streaming.progress import progress_for_terminal
 from iceflix.streaming.running import tell_providers
-from iceflix.streaming.scan import Listing, walk
 from iceflix.streaming.service import media_folder, scanner_for
 from iceflix.streaming.shelf import printable
+from iceflix.streaming.walk import Listing, walk
 
 EXIT_NOBODY_TOLD = 3
 _AAC = {2, 4}  # versions of MPEG

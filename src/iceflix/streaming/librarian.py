@@ -1,25 +1,40 @@
 """Keeps the library true while the service runs.
 
-One thread reads the folder: at the start, when asked to, and again shortly after it has met files
-that somebody was still writing. Questions are answered at once, from what is known by then.
+One thread reads the folder: at the start, when asked to, when something in it has changed, from
+time to time, and again shortly after it has met files that somebody was still writing. Questions
+are answered at once, from what is known by then.
 """
 
 import contextlib
 import os
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from iceflix.runtime.log import get_logger
-from iceflix.runtime.scheduler import Scheduler
+from iceflix.runtime.scheduler import Handle, Scheduler
+from iceflix.streaming.errands import Errand, Errands, Patience
 from iceflix.streaming.library import Medium, Stamp
-from iceflix.streaming.scan import Listing, Outcome, Progress, Scanner, walk
+from iceflix.streaming.scan import Outcome, Progress, Scanner
 from iceflix.streaming.shelf import Shelf
+from iceflix.streaming.walk import Identity, Listing, Scope, look, walk
+from iceflix.streaming.watch import Watcher
 
-_RETRY_LIMIT_SECONDS = 5.0
-_RETRY_GROWTH = 1.5
+_GLANCE_SECONDS = 5.0
 _log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long a file must rest, and how often the folder is read again, seconds; 0: never.
+
+    With ``watch``, changes are noticed as they happen.
+    """
+
+    settle_seconds: float
+    rescan_seconds: float = 0.0
+    watch: bool = True
 
 
 @dataclass(frozen=True)
@@ -31,16 +46,46 @@ class Desk:
     close_readers: Callable[[], None]
     scheduler: Scheduler
     progress: Progress
-    settle_seconds: float
+    pace: Pace
 
 
-@dataclass
-class _Todo:
-    """What the next pass is to read: the whole folder, or these files."""
+class _Eyes:
+    """What is known of the folders: which there are, and which are watched. For one thread."""
 
-    whole: bool = True
-    files: set[str] = field(default_factory=set)
-    pause: float = 0.0  # before it looks again at a file that is being written
+    def __init__(self, folder: Path, watcher: Watcher | None) -> None:
+        self._folder = str(folder)
+        self._watcher = watcher
+        self._known: Mapping[str, Identity] = {}
+
+    def read(self, paths: set[str] | None) -> tuple[Listing, Scope | None]:
+        """List the whole folder, or what is at these paths."""
+        enter = self._watcher.add if self._watcher is not None else None
+        if paths is not None and self._folder not in paths:
+            listing, scope = look(paths, self._known, enter)
+            others = {path: known for path, known in self._known.items() if not scope.covers(path)}
+            self._take(others | listing.folders)
+            return listing, scope
+        listing = walk(self._folder, enter)
+        self._take(listing.folders)
+        return listing, None
+
+    def same(self) -> bool:
+        """Whether the folder is the one that was read: not another disk, and there at all."""
+        try:
+            status = os.stat(self._folder)  # noqa: PTH116
+        except OSError:
+            return self._folder not in self._known
+        return self._known.get(self._folder) == (status.st_dev, status.st_ino)
+
+    def close(self) -> None:
+        """Watch no longer."""
+        if self._watcher is not None:
+            self._watcher.close()
+
+    def _take(self, folders: Mapping[str, Identity]) -> None:
+        self._known = folders
+        if self._watcher is not None:
+            self._watcher.keep_only(folders)
 
 
 class Librarian:
@@ -49,30 +94,31 @@ class Librarian:
     def __init__(self, desk: Desk, shelf: Shelf) -> None:
         self._desk = desk
         self._shelf = shelf
-        self._lock = threading.Lock()
-        self._todo = _Todo()
-        self._wanted = threading.Event()
-        self._stopping = threading.Event()
+        self._errands = Errands()
+        pace = desk.pace
+        self._patience = Patience(desk.scheduler, pace.settle_seconds, self._errands.look)
+        self._eyes = _Eyes(desk.folder, Watcher(self._heard) if pace.watch else None)
+        self._planned: Handle | None = None
         self._thread = threading.Thread(target=self._run, name="librarian", daemon=True)
 
     def start(self) -> None:
         """Begin to read."""
-        self._wanted.set()
+        self._errands.rescan()
         self._thread.start()
+        if self._desk.pace.watch:
+            self._desk.scheduler.every(_GLANCE_SECONDS, self._errands.glance)
 
     def stop(self) -> None:
         """End, also in the middle of a file."""
-        self._stopping.set()
+        self._errands.stop()
         self._desk.scanner.stop()
         self._desk.close_readers()
-        self._wanted.set()
         self._thread.join(2)
+        self._eyes.close()
 
     def rescan(self) -> None:
         """Read the folder again: new files are announced, missing ones are gone (V73)."""
-        with self._lock:
-            self._todo.whole = True
-        self._wanted.set()
+        self._errands.rescan()
 
     def find(self, media_id: str) -> Medium | None:
         """The medium at a place where its file is, unchanged; None when there is none (V41)."""
@@ -80,7 +126,7 @@ class Librarian:
             with contextlib.suppress(OSError):
                 if Stamp.of(os.stat(medium.path)) == medium.stamp:  # noqa: PTH116
                     return medium
-            self._look_again([medium.path])
+            self._errands.look([medium.path])
         return None
 
     def media(self) -> list[Medium]:
@@ -89,65 +135,56 @@ class Librarian:
 
     # -- inside
 
+    def _heard(self, path: str | None) -> None:
+        """Something has changed, says the watcher."""
+        self._patience.heard()
+        if path is None:
+            self._errands.rescan()
+        else:
+            self._errands.look([path])
+
     def _run(self) -> None:
-        while True:
-            self._wanted.wait()
-            self._wanted.clear()
-            if self._stopping.is_set():
-                return
+        while (errand := self._errands.take()) is not None:
             try:
-                self._pass()
+                self._go(errand)
             except Exception:  # noqa: BLE001  pylint: disable=broad-exception-caught
                 _log.exception("reading the media folder failed")
 
-    def _pass(self) -> None:
-        with self._lock:
-            todo, self._todo = self._todo, _Todo(whole=False, pause=self._todo.pause)
-        folder = str(self._desk.folder)
-        listing = walk(folder) if todo.whole else _listing_of(todo.files)
-        self._shelf.drop_vanished(listing, None if todo.whole else todo.files)
+    def _go(self, errand: Errand) -> None:
+        if errand.whole or (errand.glance and not self._eyes.same()):
+            self._pass(None)
+        elif errand.paths:
+            self._pass(errand.paths)
+
+    def _pass(self, paths: set[str] | None) -> None:
+        listing, scope = self._eyes.read(paths)
+        unread = self._desk.scanner.recognise(listing, self._shelf)
+        self._shelf.drop_vanished(listing, scope)
         try:
-            outcome = self._desk.scanner.scan(listing, self._shelf, self._desk.progress)
+            outcome = self._desk.scanner.read(listing, unread, self._shelf, self._desk.progress)
         finally:
             self._desk.close_readers()
         if outcome.cancelled:
             return
-        if todo.whole:
-            if folder not in listing.problems:  # an unmounted disk is no reason to forget it
-                self._desk.scanner.forget_others(listing)
-            _log.info(
-                "media folder read",
-                folder=folder,
-                files=len(listing.found),
-                titles=len(self.media()),
-                being_written=len(outcome.unsettled),
+        if scope is None:
+            self._finish(outcome)
+        self._patience.wait_for(outcome.unsettled)
+
+    def _finish(self, outcome: Outcome) -> None:
+        """The whole folder has been read."""
+        folder, listing = str(self._desk.folder), outcome.listing
+        if folder not in listing.problems:  # an unmounted disk is no reason to forget it
+            self._desk.scanner.forget_others(listing)
+        _log.info(
+            "media folder read",
+            folder=folder,
+            files=len(listing.found),
+            titles=len(self.media()),
+            being_written=len(outcome.unsettled),
+        )
+        if self._planned is not None:
+            self._planned.cancel()
+        if self._desk.pace.rescan_seconds > 0:
+            self._planned = self._desk.scheduler.after(
+                self._desk.pace.rescan_seconds, self._errands.rescan
             )
-        self._plan_retry(outcome)
-
-    def _plan_retry(self, outcome: Outcome) -> None:
-        """Look again at files being written, less often the longer it takes."""
-        with self._lock:
-            if not outcome.unsettled:
-                self._todo.pause = 0.0
-                return
-            longer = max(self._desk.settle_seconds, self._todo.pause * _RETRY_GROWTH)
-            pause = self._todo.pause = min(_RETRY_LIMIT_SECONDS, longer)
-        self._desk.scheduler.after(pause, lambda: self._look_again(list(outcome.unsettled)))
-
-    def _look_again(self, paths: list[str]) -> None:
-        with self._lock:
-            self._todo.files.update(paths)
-        self._wanted.set()
-
-
-def _listing_of(paths: set[str]) -> Listing:
-    """A listing of single files; those that are gone are left out."""
-    listing = Listing()
-    for path in sorted(paths):
-        try:
-            listing.found[path] = Stamp.of(os.stat(path))  # noqa: PTH116
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            listing.problems[path] = error.strerror or type(error).__name__
-    return listing

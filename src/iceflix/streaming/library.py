@@ -4,8 +4,9 @@ A medium's id is the lower-case hexadecimal SHA-256 of the file's bytes (V38). F
 content are one medium with several places (V37); a file whose content changes is another medium.
 """
 
+import functools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any
@@ -26,6 +27,15 @@ class Stamp:
     def of(cls, status: os.stat_result) -> "Stamp":
         """The stamp of an ``os.stat`` result."""
         return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether it tells a file from all others, whatever their names.
+
+        An inode's number goes to a new file when the old one is gone, and archives and simple disks
+        give many files the same time, in whole seconds.
+        """
+        return self.mtime_ns % 1_000_000_000 != 0
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,12 @@ class Subtitles:
     language: str = ""
 
 
+# Thousands of files have few different ones.
+_plan = functools.lru_cache(1000)(Plan)
+_track = functools.lru_cache(1000)(Track)
+_sound = functools.lru_cache(1000)(Sound)
+
+
 @dataclass(frozen=True)
 class Choices:
     """The tracks beside the picture that a file offers, in its order."""
@@ -67,7 +83,7 @@ class Choices:
     def from_json(cls, fields: Mapping[str, Any]) -> "Choices":
         """The same from JSON types. Raises ValueError, TypeError or KeyError."""
         return cls(
-            tuple(Sound(**sound) for sound in fields["sounds"]),
+            tuple(_sound(**sound) for sound in fields["sounds"]),
             tuple(Subtitles(**text) for text in fields["subtitles"]),
         )
 
@@ -107,16 +123,15 @@ class Format:
     def from_json(cls, fields: Mapping[str, Any]) -> "Format":
         """The format from what ``as_json`` gave. Raises ValueError, TypeError or KeyError."""
         tracks = (
-            {**track, "parameters": tuple((str(key), str(text)) for key, text in pairs)}
+            {**track, "parameters": tuple(map(tuple, track["parameters"]))}
             for track in fields["tracks"]
-            for pairs in [track["parameters"]]
         )
         return cls(
             **{
                 **fields,
                 "picture": Picture(**fields["picture"]),
-                "plan": Plan(**fields["plan"]),
-                "tracks": tuple(Track(**track) for track in tracks),
+                "plan": _plan(**fields["plan"]),
+                "tracks": tuple(_track(**track) for track in tracks),
                 "choices": Choices.from_json(fields["choices"]),
             }
         )
@@ -239,16 +254,18 @@ class Settling:
 
 def sort_out(
     found: Mapping[str, Stamp], known: Mapping[str, Entry]
-) -> tuple[dict[str, Entry], list[str]]:
-    """Split a listing into files that have been read as they are now, and files to read."""
-    read = {
+) -> tuple[dict[str, Entry], dict[str, Entry]]:
+    """What is known of the files of a listing: by their names, and by their stamps alone.
+
+    The latter are files that have got another name since (or have several).
+    """
+    named = {
         path: known[path]
         for path, stamp in found.items()
         if path in known and known[path].stamp == stamp
     }
-    return read, [path for path in found if path not in read]
-
-
-def vanished(before: Iterable[str], found: Mapping[str, Stamp]) -> list[str]:
-    """The files that were there before and are not any more."""
-    return [path for path in before if path not in found]
+    rest = {path: stamp for path, stamp in found.items() if path not in named and stamp.is_telling}
+    if not rest:
+        return named, {}
+    stamped = {entry.stamp: entry for entry in known.values()}
+    return named, {path: stamped[stamp] for path, stamp in rest.items() if stamp in stamped}

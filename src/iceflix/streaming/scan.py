@@ -1,8 +1,8 @@
-"""Reading the media folder: walk, recognise, digest.
+"""Reading the files of the media folder: recognise, digest.
 
-Files that are known by path, size, mtime and inode are not opened. The rest is read in parallel
-threads; the digest is taken by hashlib, which leaves the other threads running. One bad file is
-reported and never ends a scan.
+Files that are known by size, mtime and inode are not opened, also under another name. The rest is
+read in parallel threads; the digest is taken by hashlib, which leaves the other threads running.
+One bad file is reported and never ends a scan.
 """
 
 import contextlib
@@ -10,22 +10,22 @@ import errno
 import fcntl
 import hashlib
 import os
+import queue
 import signal
-import stat
 import threading
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
-from io import RawIOBase
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from iceflix.streaming.cache import Cache
-from iceflix.streaming.library import Entry, Format, Settling, Stamp, sort_out
+from iceflix.streaming.library import Entry, Format, Settling, Stamp
 from iceflix.streaming.prober import BadFile
+from iceflix.streaming.walk import Listing, words_of
 
 _SAVE_SECONDS = 5.0
+_BLOCK = 1 << 18  # fits the processors' caches
 _F_SETSIG = 10  # Linux; not in Python's fcntl
 
 
@@ -55,14 +55,6 @@ class Progress(Protocol):
         """That was it."""
 
 
-@dataclass
-class Listing:
-    """What a folder holds: regular files with their stamps; what cannot be used and why."""
-
-    found: dict[str, Stamp] = field(default_factory=dict)
-    problems: dict[str, str] = field(default_factory=dict)
-
-
 @dataclass(frozen=True)
 class Outcome:
     """A scan's end: files that were there, files not yet at rest; cancelled when interrupted."""
@@ -78,46 +70,6 @@ class Cancelled(Exception):
 
 class _Unsettled(Exception):
     """Somebody is writing the file."""
-
-
-def walk(folder: str) -> Listing:
-    """List the regular files under a folder, links followed, each folder once. Never raises."""
-    listing = Listing()
-    entered: set[tuple[int, int]] = set()
-    folders = [folder]
-    while folders:
-        current = folders.pop()
-        try:
-            status = Path(current).stat()
-            if (status.st_dev, status.st_ino) in entered:
-                continue
-            entered.add((status.st_dev, status.st_ino))
-            with os.scandir(current) as entries:
-                ordered = sorted(entries, key=lambda entry: entry.name)
-        except OSError as error:
-            listing.problems[current] = _reason(error)
-            continue
-        below = [entry.path for entry in ordered if _take(entry, listing)]
-        folders += reversed(below)
-    return listing
-
-
-def _take(entry: "os.DirEntry[str]", listing: Listing) -> bool:
-    """Note a folder's entry; returns whether it is a folder itself."""
-    try:
-        status = entry.stat()
-    except FileNotFoundError:
-        if entry.is_symlink():
-            listing.problems[entry.path] = "a link to nothing"
-        return False
-    except OSError as error:
-        listing.problems[entry.path] = _reason(error)
-        return False
-    if stat.S_ISREG(status.st_mode):
-        listing.found[entry.path] = Stamp.of(status)
-    elif not stat.S_ISDIR(status.st_mode):
-        listing.problems[entry.path] = "not a regular file"
-    return stat.S_ISDIR(status.st_mode)
 
 
 def being_written(handle: int) -> bool:
@@ -137,30 +89,25 @@ def being_written(handle: int) -> bool:
     return False
 
 
-class _Watched(RawIOBase):
-    """A file that tells how much was read, and can be told to stop."""
+@dataclass(frozen=True)
+class _Looked:
+    """What became of a file: the entry; whether it is to be kept; whether its digest is missing."""
 
-    def __init__(self, handle: int, advance: Callable[[int], None], stop: threading.Event) -> None:
-        super().__init__()
-        self._handle = handle
-        self._advance = advance
-        self._stop = stop
+    entry: Entry
+    lasting: bool = True
 
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Read on. Raises Cancelled."""
-        if self._stop.is_set():
-            raise Cancelled
-        size = os.readv(self._handle, [buffer])
-        self._advance(size)
-        return size
+    @property
+    def to_hash(self) -> bool:
+        """Whether it is a video whose digest nobody knows yet."""
+        return self.entry.format is not None and not self.entry.digest
 
 
 class Scanner:
-    """Reads a folder. One scan at a time."""
+    """Reads a folder. One scan at a time.
+
+    Files are looked into and digested by as many threads each, so that neither waits for the
+    other: the digest of one is taken while the next ones are being recognised.
+    """
 
     def __init__(
         self,
@@ -183,12 +130,22 @@ class Scanner:
         self._stop.set()
 
     def scan(self, listing: Listing, listener: Listener, progress: Progress) -> Outcome:
-        """Read whatever of a listing is not known yet."""
-        known, unread = sort_out(listing.found, self._cache.entries())
-        for path, reason in listing.problems.items():
-            listener.skipped(path, reason)
+        """Tell what is known of a listing, and read the rest."""
+        return self.read(listing, self.recognise(listing, listener), listener, progress)
+
+    def recognise(self, listing: Listing, listener: Listener) -> list[str]:
+        """Tell what is known of a listing; returns the files that are to be read. Opens none."""
+        known = self._cache.recognise(listing.found)
+        for path, said in listing.problems.items():
+            listener.skipped(path, said)
         for path, entry in known.items():
             _tell(listener, path, entry)
+        return [path for path in listing.found if path not in known]
+
+    def read(
+        self, listing: Listing, unread: Sequence[str], listener: Listener, progress: Progress
+    ) -> Outcome:
+        """Read these files of a listing, and tell what they are."""
         progress.begin(len(unread), sum(listing.found[path].size for path in unread))
         unsettled: list[str] = []
         try:
@@ -199,80 +156,122 @@ class Scanner:
         return Outcome(listing, tuple(unsettled), self._stop.is_set())
 
     def forget_others(self, listing: Listing) -> None:
-        """Drop from the cache what a listing of the whole folder does not hold."""
-        self._cache.keep_only(listing.found)
+        """Have the cache know which files a listing of the whole folder does not hold."""
+        self._cache.keep_only(listing.found, time.time())
         self._cache.save()
 
     def _read_all(
         self,
-        paths: Iterable[str],
+        paths: Sequence[str],
         unsettled: list[str],
         listener: Listener,
         progress: Progress,
     ) -> None:
         saved = time.monotonic()
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="scan") as threads:
-            reading = {threads.submit(self._read, path, progress): path for path in paths}
-            for future in as_completed(reading):
-                path = reading[future]
-                try:
-                    entry = future.result()
-                except (Cancelled, FileNotFoundError):
+        with (
+            ThreadPoolExecutor(self._threads, thread_name_prefix="look") as looking,
+            ThreadPoolExecutor(self._threads, thread_name_prefix="hash") as hashing,
+        ):
+            done: queue.SimpleQueue[tuple[str, Future[_Looked]]] = queue.SimpleQueue()
+
+            def submit(pool: ThreadPoolExecutor, path: str, *task: Any) -> None:
+                pool.submit(*task).add_done_callback(lambda made: done.put((path, made)))
+
+            for path in paths:
+                submit(looking, path, self._look, path)
+            waiting = len(paths)
+            while waiting:
+                path, future = done.get()
+                looked = _result(path, future, unsettled, listener)
+                if looked is not None and looked.to_hash:
+                    submit(hashing, path, self._hash, path, looked, progress)
                     continue
-                except _Unsettled:
-                    unsettled.append(path)
+                waiting -= 1
+                progress.done()
+                if looked is None:
                     continue
-                except OSError as error:
-                    listener.skipped(path, _reason(error))
-                    continue
-                _tell(listener, path, entry)
+                if looked.lasting:
+                    self._cache.put(path, looked.entry)
+                _tell(listener, path, looked.entry)
                 if time.monotonic() - saved > _SAVE_SECONDS:
                     self._cache.save()
                     saved = time.monotonic()
 
-    def _read(self, path: str, progress: Progress) -> Entry:
-        """Read one file. Raises OSError, _Unsettled, Cancelled."""
+    def _look(self, path: str) -> _Looked:
+        """Recognise one file. Raises OSError, _Unsettled, Cancelled."""
+        with self._opened(path) as (handle, status):
+            with self._lock:
+                rests = self._settling.rests(path, status, time.time(), time.monotonic())
+            if not rests or being_written(handle):
+                raise _Unsettled
+            looked = self._recognise(path, Stamp.of(status))
+            self._require_unchanged(path, handle, looked.entry.stamp)
+        return looked
+
+    def _hash(self, path: str, looked: _Looked, progress: Progress) -> _Looked:
+        """Take the digest of one file. Raises OSError, _Unsettled, Cancelled."""
+        entry = looked.entry
+        with self._opened(path) as (handle, _status):
+            self._require_unchanged(path, handle, entry.stamp)
+            digest = self._digest(handle, progress)
+            self._require_unchanged(path, handle, entry.stamp)
+        return _Looked(Entry(entry.stamp, digest, entry.format), looked.lasting)
+
+    def _digest(self, handle: int, progress: Progress) -> str:
+        hasher = hashlib.sha256()
+        buffer = bytearray(_BLOCK)
+        view = memoryview(buffer)
+        while size := os.readv(handle, [buffer]):
+            if self._stop.is_set():
+                raise Cancelled
+            hasher.update(view[:size])
+            progress.advance(size)
+        return hasher.hexdigest()
+
+    @contextlib.contextmanager
+    def _opened(self, path: str) -> Iterator[tuple[int, os.stat_result]]:
         if self._stop.is_set():
             raise Cancelled
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            status = os.fstat(handle)
-            stamp = Stamp.of(status)
-            self._require_rest(path, status, handle)
-            entry, lasting = self._recognise(path, stamp)
-            if entry.format is not None:
-                digest = self._cache.digest(path, stamp)
-                entry = Entry(stamp, digest or self._digest(handle, progress), entry.format)
-            if Stamp.of(os.stat(path)) != stamp or being_written(handle):  # noqa: PTH116
-                self._settling.forget(path)
-                raise _Unsettled
+            yield handle, os.fstat(handle)
         finally:
             os.close(handle)
-            progress.done()
-        if lasting:
-            self._cache.put(path, entry)
-        return entry
 
-    def _digest(self, handle: int, progress: Progress) -> str:
-        with _Watched(handle, progress.advance, self._stop) as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-
-    def _require_rest(self, path: str, status: os.stat_result, handle: int) -> None:
-        with self._lock:
-            rests = self._settling.rests(path, status, time.time(), time.monotonic())
-        if not rests or being_written(handle):
+    def _require_unchanged(self, path: str, handle: int, stamp: Stamp) -> None:
+        """Raise _Unsettled unless it is still the file that was looked at, and at rest."""
+        there = Stamp.of(os.stat(path)), Stamp.of(os.fstat(handle))  # noqa: PTH116
+        if there != (stamp, stamp) or being_written(handle):
+            with self._lock:
+                self._settling.forget(path)
             raise _Unsettled
 
-    def _recognise(self, path: str, stamp: Stamp) -> tuple[Entry, bool]:
-        """What the file holds, and whether that may be kept in the cache."""
+    def _recognise(self, path: str, stamp: Stamp) -> _Looked:
+        """What the file holds, with its digest if that is known."""
         if stamp.size == 0:
-            return Entry(stamp, problem="empty"), True
+            return _Looked(Entry(stamp, problem="empty"))
         try:
-            return Entry(stamp, format=self._examine(path)), True
+            form = self._examine(path)
         except BadFile as error:
             if self._stop.is_set():
                 raise Cancelled from None
-            return Entry(stamp, problem=str(error)), error.lasting
+            return _Looked(Entry(stamp, problem=str(error)), error.lasting)
+        return _Looked(Entry(stamp, self._cache.digest(path, stamp), form))
+
+
+def _result(
+    path: str, future: Future[_Looked], unsettled: list[str], listener: Listener
+) -> _Looked | None:
+    """What a thread found out; None when there is nothing, which has been told."""
+    try:
+        return future.result()
+    except (Cancelled, FileNotFoundError):
+        return None
+    except _Unsettled:
+        unsettled.append(path)
+    except OSError as error:
+        listener.skipped(path, words_of(error))
+    return None
 
 
 def _tell(listener: Listener, path: str, entry: Entry) -> None:
@@ -280,7 +279,3 @@ def _tell(listener: Listener, path: str, entry: Entry) -> None:
         listener.skipped(path, entry.problem)
     else:
         listener.ready(path, entry)
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or type(error).__name__

@@ -16,7 +16,7 @@ from iceflix.runtime.topics import Publisher
 from iceflix.streaming import gst
 from iceflix.streaming.cache import Cache
 from iceflix.streaming.controller import Bells, Controllers, Judges, Objects, Stage
-from iceflix.streaming.librarian import Desk, Librarian
+from iceflix.streaming.librarian import Desk, Librarian, Pace
 from iceflix.streaming.library import Medium
 from iceflix.streaming.lifetime import Limits, Verdict
 from iceflix.streaming.orphans import Orphans
@@ -106,7 +106,11 @@ def _librarian(host: Host, folder: Path, announcer: Announcer) -> Librarian:
         probers.close,
         host.scheduler,
         progress_for_terminal(),
-        host.settings.seconds("Media.SettleSeconds"),
+        Pace(
+            host.settings.seconds("Media.SettleSeconds"),
+            host.settings.seconds("Media.RescanSeconds"),
+            host.settings.flag("Media.Watch"),
+        ),
     )
     return Librarian(desk, Shelf(announcer.announce))
 

@@ -2,11 +2,11 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from iceflix.runtime.log import get_logger
-from iceflix.streaming.library import Change, Entry, Library, Medium, vanished
-from iceflix.streaming.scan import Listing
+from iceflix.streaming.library import Change, Entry, Library, Medium
+from iceflix.streaming.walk import Listing, Scope
 
 _log = get_logger(__name__)
 
@@ -26,9 +26,9 @@ class Shelf:
         with self._lock:
             self._told.pop(path, None)
             change = self._library.put(path, entry)
-            medium = self._library.places(entry.digest)[0]
+            media = self._library.places(change.new) if change.new is not None else []
         _log_change(path, change)
-        if change.new is not None:
+        for medium in media:
             self._announce(medium)
 
     def skipped(self, path: str, reason: str) -> None:
@@ -41,14 +41,21 @@ class Shelf:
         if not known:
             _log.warning("file skipped", path=printable(path), reason=reason)
 
-    def drop_vanished(self, listing: Listing, among: Iterable[str] | None = None) -> None:
-        """Forget files that a listing does not hold; ``among`` these, else among all."""
+    def drop_vanished(self, listing: Listing, scope: Scope | None = None) -> None:
+        """Forget files that a listing does not hold; those that it is about, else all."""
+        found, problems = listing.found, listing.problems
+
+        def is_gone(path: str) -> bool:
+            return path not in found and (scope is None or scope.covers(path))
+
         with self._lock:
-            before = self._library.paths() if among is None else among
-            changes = {path: self._library.drop(path) for path in vanished(before, listing.found)}
-            if among is None:
-                there = listing.found.keys() | listing.problems.keys()
-                self._told = {path: said for path, said in self._told.items() if path in there}
+            gone = [path for path in self._library.paths() if is_gone(path)]
+            changes = {path: self._library.drop(path) for path in gone}
+            self._told = {
+                path: said
+                for path, said in self._told.items()
+                if path in problems or not is_gone(path)
+            }
         for path, change in changes.items():
             _log_change(path, change)
 

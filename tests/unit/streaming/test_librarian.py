@@ -9,7 +9,7 @@ import structlog
 
 from iceflix.runtime.scheduler import Scheduler
 from iceflix.streaming.cache import Cache
-from iceflix.streaming.librarian import Desk, Librarian
+from iceflix.streaming.librarian import Desk, Librarian, Pace
 from iceflix.streaming.library import Format, Medium
 from iceflix.streaming.progress import Silent
 from iceflix.streaming.scan import Scanner
@@ -23,7 +23,7 @@ SETTLE = 0.05
 class House:  # pylint: disable=too-few-public-methods
     """A folder, a librarian, and what it announced."""
 
-    def __init__(self, folder: Path, cache: Path) -> None:
+    def __init__(self, folder: Path, cache: Path, pace: Pace) -> None:
         self.folder = folder
         self.announced: list[Medium] = []
         self.gate = threading.Event()
@@ -32,7 +32,7 @@ class House:  # pylint: disable=too-few-public-methods
         scanner = Scanner(
             Cache(cache, folder, lambda: "test"), self._examine, threads=2, settle_seconds=SETTLE
         )
-        desk = Desk(folder, scanner, self.gate.set, self.scheduler, Silent(), SETTLE)
+        desk = Desk(folder, scanner, self.gate.set, self.scheduler, Silent(), pace)
         self.librarian = Librarian(desk, Shelf(self.announced.append))
 
     def _examine(self, path: str) -> Format:
@@ -50,7 +50,7 @@ class House:  # pylint: disable=too-few-public-methods
 def _house(tmp_path: Path) -> Iterator[House]:
     folder = tmp_path / "media"
     folder.mkdir()
-    house = House(folder, tmp_path / "library.json")
+    house = House(folder, tmp_path / "library.json", Pace(SETTLE, watch=False))
     yield house
     house.librarian.stop()
     house.scheduler.stop()

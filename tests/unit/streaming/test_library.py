@@ -21,7 +21,6 @@ from iceflix.streaming.library import (
     Subtitles,
     sort_out,
     title_of,
-    vanished,
 )
 from tests.unit.streaming.samples import FORMAT, entry
 
@@ -156,6 +155,13 @@ def test_a_file_from_the_future_rests_when_nothing_happens_to_it() -> None:
 def test_only_changed_files_are_to_be_read() -> None:
     """The rest is known."""
     known = {"a": entry("1", Stamp(1, 1, 1)), "b": entry("2", Stamp(2, 2, 2))}
-    found = {"a": Stamp(1, 1, 1), "b": Stamp(2, 3, 2), "c": Stamp(1, 1, 1)}
-    assert sort_out(found, known) == ({"a": known["a"]}, ["b", "c"])
-    assert vanished(["a", "z"], found) == ["z"]
+    found = {"a": Stamp(1, 1, 1), "b": Stamp(2, 3, 2), "c": Stamp(1, 1, 3)}
+    assert sort_out(found, known) == ({"a": known["a"]}, {})
+
+
+def test_a_file_that_got_another_name_is_known() -> None:
+    """Its stamp tells, unless its time is one that many files have."""
+    told, coarse = Stamp(5, 1_234_567_891, 7), Stamp(5, 2_000_000_000, 8)
+    known = {"old": entry("1", told), "other": entry("2", coarse)}
+    assert sort_out({"new": told, "copy": coarse}, known) == ({}, {"new": known["old"]})
+    assert sort_out({"new": Stamp(6, 1_234_567_891, 7)}, known) == ({}, {})

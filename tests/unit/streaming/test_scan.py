@@ -1,10 +1,12 @@
 """Reading a folder: what is found, what is opened, what is reported."""
 
 import hashlib
+import json
 import os
 import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from iceflix.streaming.cache import Cache
 from iceflix.streaming.library import Entry, Format
 from iceflix.streaming.prober import BadFile
 from iceflix.streaming.progress import Silent
-from iceflix.streaming.scan import Outcome, Scanner, being_written, walk
+from iceflix.streaming.scan import Outcome, Scanner, being_written
+from iceflix.streaming.walk import walk
 from tests.conftest import wait_until
 from tests.unit.streaming.samples import FORMAT
 
@@ -260,15 +263,131 @@ def test_providers_of_different_folders_share_a_cache_file(place: Place, tmp_pat
     assert not place.reader.asked
 
 
-def test_files_that_are_gone_are_forgotten(place: Place) -> None:
-    """The cache does not grow for ever."""
+def test_files_that_are_gone_are_forgotten_after_a_month(place: Place) -> None:
+    """The cache does not grow for ever; but their disk may only have been away."""
     file = place.write("one.mp4")
+    place.write("two.mp4")
     place.scan()
     file.unlink()
+    listing = walk(str(place.folder))
+
+    def cache() -> Cache:
+        return Cache(place.cache_file, place.folder, lambda: "test")
+
+    for day, known in ((0, 2), (20, 2), (31, 1), (32, 1)):
+        later = cache()
+        later.keep_only(listing.found, day * 86400.0)
+        later.save()
+        assert len(cache().entries()) == known
+    place.write("one.mp4")
+    back = cache()
+    back.keep_only({}, 0.0)
+    back.keep_only(listing.found, 20 * 86400.0)  # it is there again: the time begins anew
+    back.keep_only({}, 31 * 86400.0)
+    assert len(back.entries()) == 1
+
+
+@pytest.mark.parametrize("move", [Path.rename, Path.hardlink_to, Path.symlink_to])
+def test_a_file_under_another_name_is_not_read_again(
+    place: Place, move: Callable[[Path, Path], object]
+) -> None:
+    """Renamed, also while the service was off; linked."""
+    file, other = place.write("one.mp4"), place.folder / "deep" / "two.mkv"
+    other.parent.mkdir()
+    first, _ = place.scan()
+    move(*((file, other) if move is Path.rename else (other, file)))
+    place.reader.asked.clear()
+    second, _ = place.scan()
+    assert second.ready_paths[str(other)] == first.ready_paths[str(file)]
+    assert second.read == 0 and not place.reader.asked
+
+
+def test_a_time_that_many_files_have_tells_nothing(place: Place) -> None:
+    """The inode of a file that is gone goes to the next one: of equal size and time, perhaps."""
+    one = place.write("one.mp4", b"VIDEO1")
+    os.utime(one, ns=(1, 5_000_000_000))
+    place.scan()
+    two = place.folder / "two.mp4"
+    one.rename(two)  # the same inode, as if it had been given away
+    two.write_bytes(b"VIDEO2")
+    os.utime(two, ns=(1, 5_000_000_000))
+    again, _ = place.scan()
+    assert again.ready_paths[str(two)].digest == hashlib.sha256(b"VIDEO2").hexdigest()
+
+
+def test_digests_of_an_older_cache_are_used(place: Place) -> None:
+    """Formats had no languages then: they are found out anew, and nothing is digested."""
+    place.write("one.mp4")
+    first, _ = place.scan()
+    content = json.loads(place.cache_file.read_bytes())
+    del content["absent"]
+    for fields in content["files"].values():
+        del fields[4]["choices"]
+    place.cache_file.write_text(json.dumps({**content, "layout": 1}))
+    place.reader.asked.clear()
+    second, _ = place.scan()
+    assert second.ready_paths == first.ready_paths
+    assert second.read == 0 and len(place.reader.asked) == 1
+    assert json.loads(place.cache_file.read_bytes())["layout"] == 2
+
+
+def test_the_next_file_is_recognised_while_one_is_digested(place: Place) -> None:
+    """Also with a single thread for each: neither waits for the other."""
+    place.write("a.mp4", b"VIDEO" + bytes(1 << 20))
+    second = place.write("b.mp4")
+    recognised = threading.Event()
+    together: list[bool] = []
+
+    class Slow(Notes):
+        """Holds the first digest up until the second file has been recognised."""
+
+        def advance(self, size: int) -> None:
+            """Wait."""
+            together.append(recognised.wait(10))
+
+    def examine(path: str) -> Format:
+        if path == str(second):
+            recognised.set()
+        return FORMAT
+
+    cache = Cache(place.cache_file, place.folder, lambda: "test")
+    scanner = Scanner(cache, examine, threads=1, settle_seconds=0)
+    notes = Slow()
+    scanner.scan(walk(str(place.folder)), notes, notes)
+    assert len(notes.ready_paths) == 2 and all(together)
+
+
+def test_a_rescan_of_ten_thousand_files_opens_none(place: Place) -> None:
+    """Neither files nor anything else but the folders (V42)."""
+    for number in range(10_000):
+        folder = place.folder / f"{number // 1000}"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{number}.mp4").touch()
+    place.write("one.mp4")
     scanner = place.scanner()
-    _, outcome = place.scan(scanner)
-    scanner.forget_others(outcome.listing)
-    assert not Cache(place.cache_file, place.folder, lambda: "test").entries()
+    place.scan(scanner)
+    opened = _opened_by(lambda: place.scan(scanner))
+    assert not [path for path in opened if str(path).endswith(".mp4")]
+    assert len(opened) == len(list(place.folder.iterdir()))  # the folders themselves
+
+
+_auditing: list[list[object]] = []
+
+
+def _opened_by(act: Callable[[], object]) -> list[object]:
+    """What this process opens meanwhile: files and folders."""
+    if not _auditing:  # such a hook stays for ever
+        _auditing.append([])
+        sys.addaudithook(_audit)
+    _auditing[0] = []
+    act()
+    opened, _auditing[0] = _auditing[0], []
+    return opened
+
+
+def _audit(event: str, details: tuple[object, ...]) -> None:
+    if event in {"open", "os.scandir"}:
+        _auditing[0].append(details[0])
 
 
 def test_a_file_that_is_being_written_is_not_read(place: Place, writer: int) -> None:
