@@ -36,9 +36,12 @@ class Part:
         """The time of the track at that second of the film."""
         return round(min(seconds * self.timescale, _MOST_TICKS)) + self.origin
 
-    def stamp(self, pts: int) -> int:
-        """The RTP time since the film's beginning (RFC 3550: in units of the clock rate)."""
-        return (pts - self.origin) * self.track.clock_rate // self.timescale
+    def unit(self, sample: Sample, data: packets.Data) -> packets.Unit:
+        """The packets of a sample that consists of these bytes."""
+        payloads = self.packetise(data, self.samples.is_key(sample.number))
+        stamp = (sample.pts - self.origin) * self.track.clock_rate // self.timescale
+        times = packets.Times(self.seconds(sample.dts), self.seconds(sample.pts), stamp)
+        return packets.Unit(payloads, self.track.payload_type, times)
 
     def key_before(self, seconds: float) -> Sample:
         """Where to begin to see the film from this second on."""

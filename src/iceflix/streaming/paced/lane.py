@@ -1,12 +1,11 @@
 """One track on its way to one viewer: which unit is next, when, and under which numbers."""
 
-import contextlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from iceflix.streaming.paced import rtcp
 from iceflix.streaming.paced.index import Part
-from iceflix.streaming.paced.packets import HEADER_BYTES, Burst, Unit
+from iceflix.streaming.paced.packets import HEADER_BYTES, Unit
 from iceflix.streaming.paced.tables import Sample
 from iceflix.streaming.paced.wire import Wire
 
@@ -27,58 +26,41 @@ class Numbers:
         self.base = secrets.randbits(32)
         self.packets = self.octets = 0
 
-    def count(self, burst: Burst) -> None:
-        """These have been sent."""
-        packets = len(burst.starts)
-        self.sequence += packets
-        self.packets += packets
-        self.octets += burst.end - burst.first - HEADER_BYTES * packets
-
 
 class Lane:  # pylint: disable=too-many-instance-attributes  # what is touched for every unit
     """Times are seconds of the film; who sends also says how they lie in time."""
 
     __slots__ = (
-        "_burst",
-        "_fetch",
-        "_floor",
-        "_lead",
-        "_shift",
-        "_ticks",
-        "_unit",
-        "_walk",
-        "ahead",
-        "due",
-        "head",
-        "high",
-        "numbers",
-        "part",
-        "wire",
+        "_at", "_burst", "_fetch", "_floor", "_lead", "_number", "_shared", "_shift", "_ticks",
+        "_unit", "_walk", "ahead", "due", "high", "numbers", "part", "waits", "wire",
     )  # fmt: skip
 
-    def __init__(self, part: Part, ahead: float, fetch: Fetch) -> None:
-        """``ahead``: how many seconds before its time a unit may leave."""
+    def __init__(self, part: Part, shared: Mapping[int, Unit], ahead: float, fetch: Fetch) -> None:
+        """``shared``: units by number; ``ahead``: how early a unit may leave, seconds."""
         self.part = part
         self.ahead = ahead
         self.numbers = Numbers()
         self.wire: Wire | None = None
         self.due = NEVER  # when the next unit is to leave; NEVER while there is none to send
-        self.head: Sample | None = None  # what comes next; None at the end
-        self.high = -NEVER  # the latest presentation that was sent, with its shift
+        self.waits: Sample | None = None  # what has to be ``delivered`` first
+        self.high = -NEVER  # the latest presentation that was sent, in RTP's time
         self._shift, self._ticks = 0.0, 0  # RTP's time at the film's beginning
+        self._shared = shared
         self._fetch = fetch
-        self._walk: Iterator[Sample] = iter(())
         self._unit: Unit | None = None
-        self._burst = 0
+        self._burst = self._number = 0
+        self._walk: Iterator[Sample] = iter(())
+        self._at = -1  # the number of the sample that the walk gives next
         self._lead = 0.0
-        self._floor = 0
+        self._floor = 0.0
 
     def enter(self, sample: Sample) -> None:
         """Go on with this sample, due at the time at which it is shown."""
-        self._walk = self.part.samples.walk(sample.number)
+        self._number = sample.number - 1
+        self._at = -1
         self._lead = (sample.pts - sample.dts) / self.part.timescale
         # What is shown before the key frame it follows needs pictures that were not sent.
-        self._floor = sample.pts
+        self._floor = self.part.seconds(sample.pts)
         self._advance()
 
     def anchor(self, shift: float) -> None:
@@ -93,31 +75,35 @@ class Lane:  # pylint: disable=too-many-instance-attributes  # what is touched f
 
     def send(self, now: float) -> None:
         """Send the unit that is due, or as much of it as may leave at once."""
-        unit, head, numbers = self._unit, self.head, self.numbers
-        if unit is None or head is None:
+        unit, numbers, wire = self._unit, self.numbers, self.wire
+        if unit is None:
             raise AssertionError("nothing is due")
-        bursts = unit.bursts
-        if bursts:
-            burst = bursts[self._burst]
-            stamp = numbers.base + self.part.stamp(head.pts) + self._ticks
-            unit.address(burst, numbers.sequence, stamp & 0xFFFFFFFF, numbers.source)
-            if self.wire is not None:
-                self.wire.send(unit, burst)
-                numbers.count(burst)
+        if self._burst < len(unit.bursts):
+            burst = unit.bursts[self._burst]
+            stamp = (numbers.base + unit.stamp + self._ticks) & 0xFFFFFFFF
+            unit.address(burst, numbers.sequence, stamp, numbers.source)
+            if wire is not None:
+                wire.send(unit, burst)
+                count = len(burst.starts)
+                numbers.sequence += count
+                numbers.packets += count
+                numbers.octets += burst.end - burst.first - HEADER_BYTES * count
             self._burst += 1
-            if self._burst < len(bursts):
-                in_time = now - self._time(head) < _SPREAD_SECONDS
+            if self._burst < len(unit.bursts):
+                in_time = now - unit.dts - self._lead < _SPREAD_SECONDS
                 self.due = now + _BURST_SECONDS if burst.pause and in_time else now
                 return
-            self.high = max(self.high, self.part.seconds(head.pts) + self._shift)
+            high = unit.pts + self._shift
+            self.high = max(self.high, high)
         self._advance()
 
     def delivered(self, sample: Sample, unit: Unit) -> bool:
-        """A unit has been read; whether that is the one we wait for."""
-        if sample is not self.head or self._unit is not None:
+        """A unit has been read; whether that is the one that is waited for."""
+        if sample is not self.waits:
             return False
+        self.waits = None
         self._unit = unit
-        self.due = self._time(sample)
+        self.due = unit.dts + self._lead
         return True
 
     def account(self, seconds: float) -> rtcp.Account:
@@ -130,27 +116,38 @@ class Lane:  # pylint: disable=too-many-instance-attributes  # what is touched f
         """Send there from now on."""
         before, self.wire = self.wire, wire
         if before is not None:
-            with contextlib.suppress(OSError):
-                before.close()
+            before.close()
 
     def leave(self) -> None:
         """Free what it holds."""
-        self._walk, self._unit, self.head, self.due = iter(()), None, None, NEVER
+        self._walk, self._unit, self.waits, self.due = iter(()), None, None, NEVER
 
     def _advance(self) -> None:
+        """Make the next unit ready."""
         self._burst = 0
-        self._unit, self.due = None, NEVER
-        for sample in self._walk:
-            if sample.pts >= self._floor or self.part.track.media == "audio":
+        self.waits = None
+        while True:
+            self._number += 1
+            unit = self._shared.get(self._number)
+            if unit is None:
+                unit = self._make()
+            if unit is None:
+                self._unit, self.due = None, NEVER
+                return
+            if unit.pts >= self._floor:
                 break
-        else:
-            self.head = None
-            return
-        self.head = sample
-        unit = self._fetch(self, sample)
-        if unit is not None:
-            self._unit = unit
-            self.due = self._time(sample)
+        self._unit = unit
+        self.due = unit.dts + self._lead
 
-    def _time(self, sample: Sample) -> float:
-        return self.part.seconds(sample.dts) + self._lead
+    def _make(self) -> Unit | None:
+        """The unit of the sample that is next; None at the end, or when it has to be waited for."""
+        if self._at != self._number:
+            self._walk = self.part.samples.walk(self._number)
+        sample = next(self._walk, None)
+        if sample is None:
+            return None
+        self._at = self._number + 1
+        unit = self._fetch(self, sample)
+        if unit is None:
+            self.waits = sample
+        return unit

@@ -40,12 +40,22 @@ class Burst(NamedTuple):
     pause: bool
 
 
+class Times(NamedTuple):
+    """When a unit is decoded and shown, seconds of the film; and shown, in RTP's clock."""
+
+    dts: float
+    pts: float
+    stamp: int
+
+
 class Unit:
     """The packets of one access unit. Not thread-safe: whoever sends owns it meanwhile."""
 
-    __slots__ = ("buffer", "bursts")
+    __slots__ = ("buffer", "bursts", "dts", "pts", "stamp")
 
-    def __init__(self, payloads: Sequence[tuple[Payload, bool]], payload_type: int) -> None:
+    def __init__(
+        self, payloads: Sequence[tuple[Payload, bool]], payload_type: int, times: Times
+    ) -> None:
         pieces: list[Data] = []
         starts, offset = [], 0
         heads = [
@@ -59,6 +69,7 @@ class Unit:
             offset += HEADER_BYTES + sum(map(len, payload))
         self.buffer = bytearray().join(pieces)
         self.bursts = tuple(_bursts(starts, offset))
+        self.dts, self.pts, self.stamp = times
 
     def address(self, burst: Burst, sequence: int, timestamp: int, source: int) -> None:
         """Write the numbers of one stream into these packets."""

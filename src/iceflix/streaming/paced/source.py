@@ -1,10 +1,9 @@
 """A file that is being sent: its index, its bytes, and units that several viewers share."""
 
 import errno
-import itertools
 import os
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 
 from iceflix.streaming.library import Medium, Stamp
 from iceflix.streaming.paced.boxes import Unfit
@@ -14,12 +13,11 @@ from iceflix.streaming.paced.tables import Sample
 from iceflix.streaming.pipeline import open_as_read
 
 _SHARED_BYTES = 12 << 20  # ready-made units, of all files
-_UNIT_BYTES = 400  # of a unit beside its packets
+_UNIT_BYTES = 700  # of a unit beside its packets
 _INDEXES = 32
 _MOST_SAMPLE_BYTES = 64 << 20
-_numbers = itertools.count()
 _NOT_NOW = {errno.EAGAIN}
-Key = tuple[int, str, int]  # source, media and sample
+Units = dict[int, Unit]  # by the number of the sample
 
 
 class CutOff(Exception):
@@ -30,24 +28,23 @@ class Shelf:
     """Units that were made lately, for viewers who follow closely. Thread-safe."""
 
     def __init__(self, most_bytes: int = _SHARED_BYTES) -> None:
-        self._units: OrderedDict[Key, Unit] = OrderedDict()
+        self._kept: deque[tuple[Units, int, int]] = deque()
         self._room = most_bytes
         self._lock = threading.Lock()
 
-    def get(self, key: Key) -> Unit | None:
-        """The unit, if it is still there."""
-        return self._units.get(key)
-
-    def put(self, key: Key, unit: Unit) -> None:
-        """Keep it; the oldest ones go."""
+    def put(self, units: Units, number: int, unit: Unit) -> None:
+        """Keep it among these; the oldest of all go."""
         with self._lock:
-            if key in self._units:
+            if number in units:
                 return
-            self._units[key] = unit
-            self._room -= len(unit.buffer) + _UNIT_BYTES
+            units[number] = unit
+            size = len(unit.buffer) + _UNIT_BYTES
+            self._kept.append((units, number, size))
+            self._room -= size
             while self._room < 0:
-                _, old = self._units.popitem(last=False)
-                self._room += len(old.buffer) + _UNIT_BYTES
+                old, number, size = self._kept.popleft()
+                old.pop(number, None)
+                self._room += size
 
 
 class Source:
@@ -55,7 +52,7 @@ class Source:
 
     def __init__(self, handle: int, parts: tuple[Part, ...]) -> None:
         self.parts = parts
-        self.number = next(_numbers)
+        self.units: dict[Part, Units] = {part: {} for part in parts}
         self._handle = handle
         self._lock = threading.Lock()
         self.holders = 0

@@ -59,7 +59,7 @@ class PacedStream:
         self._target = order.target
         self._since = 0.0
         self._lanes = [
-            Lane(part, _AHEAD[part.track.media], self._fetch)
+            Lane(part, source.units[part], _AHEAD[part.track.media], self._fetch)
             for part in source.parts
             if order.audio or part.track.media == "video"
         ]
@@ -170,7 +170,7 @@ class PacedStream:
                 self._begun.set()
             if due < NEVER:
                 return min(due + state.origin, state.report_due)
-            if any(lane.head is not None for lane in self._lanes):
+            if any(lane.waits is not None for lane in self._lanes):
                 return state.report_due  # the disk is slow: ``_deliver`` wakes us
             finish = max(lane.finish for lane in self._lanes)
             if film < finish:
@@ -192,7 +192,7 @@ class PacedStream:
 
     def _send(self, film: float) -> float:
         """Send from all lanes; returns when the next unit is due, NEVER when none is known."""
-        due = NEVER
+        first = NEVER
         for lane in self._lanes:
             late = film - lane.due
             if late > _LATE_SECONDS:
@@ -201,8 +201,8 @@ class PacedStream:
             limit = film + lane.ahead
             while lane.due <= limit:
                 lane.send(film)
-            due = min(due, lane.due)
-        return due
+            first = min(first, lane.due)
+        return first
 
     def _enter(self, seconds: float) -> float:
         """Go on with the key frame at or before; returns its position."""
@@ -276,18 +276,13 @@ class PacedStream:
 
     def _fetch(self, lane: Lane, sample: Sample) -> Unit | None:
         """The sample's unit; None when the disk has to be waited for."""
-        shared = self._source.holders > 1
-        key = (self._source.number, lane.part.track.media, sample.number)
-        unit = self._desk.shelf.get(key) if shared else None
-        if unit is not None:
-            return unit
         data = self._source.peek(sample)
         if data is None:
             self._request(lane, sample)
             return None
-        unit = _unit(lane, sample, data)
-        if shared:
-            self._desk.shelf.put(key, unit)
+        unit = lane.part.unit(sample, data)
+        if self._source.holders > 1:
+            self._desk.shelf.put(self._source.units[lane.part], sample.number, unit)
         return unit
 
     def _request(self, lane: Lane, sample: Sample) -> None:
@@ -295,7 +290,7 @@ class PacedStream:
 
         def read() -> None:
             try:
-                unit = _unit(lane, sample, self._source.read(sample))
+                unit = lane.part.unit(sample, self._source.read(sample))
             except CutOff:
                 self.fail("its file has been cut short")
             except OSError as error:
@@ -312,9 +307,3 @@ class PacedStream:
         with self._lock:
             if not self._state.over and lane.delivered(sample, unit):
                 self._desk.pacer.wake(self, self._desk.pacer.clock())
-
-
-def _unit(lane: Lane, sample: Sample, data: bytes | bytearray) -> Unit:
-    part = lane.part
-    key = part.samples.is_key(sample.number)
-    return Unit(part.packetise(data, key), part.track.payload_type)
