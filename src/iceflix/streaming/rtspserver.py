@@ -4,6 +4,7 @@ Nothing is loaded, opened or started before the first offer. Requests, packets a
 threads of GStreamer's; Python is called once for each connection and for each session.
 """
 
+import functools
 import os
 import secrets
 import socket
@@ -20,7 +21,7 @@ from iceflix.streaming.library import Medium
 from iceflix.streaming.pipeline import open_as_read
 from iceflix.streaming.rtsp import RTP_PORTS, Door, media_launch, url
 
-_PACKAGE = "gir1.2-gst-rtsp-server-1.0"
+_PACKAGE, _BASE = "gir1.2-gst-rtsp-server-1.0", "gir1.2-gst-plugins-base-1.0"
 _PATH_BYTES = 24
 _THREADS = 4  # that answer requests: a file that is slow to open holds up a quarter of them
 _TIDY_SECONDS = 5
@@ -123,17 +124,42 @@ class _Modules:
     """Of GStreamer's. Raises ControlRefusal when they are not installed."""
 
     glib: Any
-    lower: Any  # RTSP's words
+    sdp: Any
+    words: Any  # of RTSP
     rtsp: Any  # the server
 
     @classmethod
     def load(cls) -> "_Modules":
         """Load them, the first time."""
         try:
-            lower = gst.further("GstRtsp", "gir1.2-gst-plugins-base-1.0")
-            return cls(gst.modules()["GLib"], lower, gst.further("GstRtspServer", _PACKAGE))
+            sdp, words = (gst.further(name, _BASE) for name in ("GstSdp", "GstRtsp"))
+            server = gst.further("GstRtspServer", _PACKAGE)
         except SetupError as error:
             raise ControlRefusal(f"this provider cannot offer RTSP: {error}") from None
+        return cls(gst.modules()["GLib"], sdp, words, server)
+
+
+@functools.cache
+def _media_type(modules: _Modules) -> Any:
+    """The server's media, but for what it says of a file's beginning.
+
+    AAC in MP4 often begins before zero; the server would call that the live present, and players
+    would offer no seeking.
+    """
+    usual = modules.rtsp.RTSPMedia
+
+    def set_up(media: Any, description: Any, info: Any) -> bool:
+        done = bool(usual.do_setup_sdp(media, description, info))
+        for number in range(description.attributes_len()):
+            attribute = description.get_attribute(number)
+            if attribute.key == "range" and attribute.value.startswith("npt=now-"):
+                plain = modules.sdp.SDPAttribute()
+                plain.set("range", attribute.value.replace("now", "0", 1))
+                description.replace_attribute(number, plain)
+        return done
+
+    made = type(usual)("IceflixRtspMedia", (usual,), {"do_setup_sdp": set_up})
+    return made.__gtype__
 
 
 class _Works:
@@ -171,7 +197,8 @@ class _Works:
         """Build what ``text`` says for each session of this path, and tell ``constructed``."""
         factory = self._gi.rtsp.RTSPMediaFactory.new()
         factory.set_launch(text)
-        ways = self._gi.lower.RTSPLowerTrans
+        factory.set_media_gtype(_media_type(self._gi))
+        ways = self._gi.words.RTSPLowerTrans
         factory.set_protocols(ways.UDP | ways.TCP)
         if self._addresses is not None:
             factory.set_address_pool(self._addresses)
@@ -210,7 +237,7 @@ class _Works:
         return source
 
     def _connected(self, server: Any, client: Any) -> None:
-        if len(server.client_filter(None)) <= self._limit:
+        if len(server.client_filter(None)) < self._limit:
             return
         _log.warning("RTSP connection refused", reason="too many (Stream.Max)")
         self._loop.invoke(client.close)  # it is not ready to be closed before
@@ -231,7 +258,7 @@ class _Loop:
 
     def invoke(self, callback: Callable[[], object]) -> None:
         """Call back once, in the thread."""
-        source = self._glib.idle_source_new()
+        source = self._glib.timeout_source_new(0)
         source.set_callback(lambda *_: bool(callback()) and False)
         source.attach(self._context)
 
@@ -240,8 +267,8 @@ class _Loop:
         self._stopping.set()
         self._context.wakeup()
         self._thread.join(2)
-        for source in self._sources:
-            source.destroy()
+        while self._sources:
+            self._sources.pop().destroy()  # a socket is closed when nobody refers to it
 
     def _run(self) -> None:
         while not self._stopping.is_set():
