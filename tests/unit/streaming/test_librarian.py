@@ -7,43 +7,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from iceflix.runtime.scheduler import Scheduler
-from iceflix.streaming.cache import Cache
-from iceflix.streaming.librarian import Desk, Librarian, Pace
-from iceflix.streaming.library import Format, Medium
-from iceflix.streaming.progress import Silent
-from iceflix.streaming.scan import Scanner
-from iceflix.streaming.shelf import Shelf
+from iceflix.streaming.librarian import Pace
 from tests.conftest import wait_until
-from tests.unit.streaming.samples import FORMAT
-
-SETTLE = 0.05
-
-
-class House:  # pylint: disable=too-few-public-methods
-    """A folder, a librarian, and what it announced."""
-
-    def __init__(self, folder: Path, cache: Path, pace: Pace) -> None:
-        self.folder = folder
-        self.announced: list[Medium] = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.scheduler = Scheduler()
-        scanner = Scanner(
-            Cache(cache, folder, lambda: "test"), self._examine, threads=2, settle_seconds=SETTLE
-        )
-        desk = Desk(folder, scanner, self.gate.set, self.scheduler, Silent(), pace)
-        self.librarian = Librarian(desk, Shelf(self.announced.append))
-
-    def _examine(self, path: str) -> Format:
-        assert path
-        self.gate.wait(10)
-        return FORMAT
-
-    def ids(self) -> set[str]:
-        """What is available."""
-        known = self.librarian.media()
-        return {medium.id for medium in known if self.librarian.find(medium.id) is not None}
+from tests.unit.streaming.house import SETTLE, House
 
 
 @pytest.fixture(name="house")
@@ -52,8 +18,7 @@ def _house(tmp_path: Path) -> Iterator[House]:
     folder.mkdir()
     house = House(folder, tmp_path / "library.json", Pace(SETTLE, watch=False))
     yield house
-    house.librarian.stop()
-    house.scheduler.stop()
+    house.close()
 
 
 def test_every_title_is_announced_once(house: House) -> None:
