@@ -138,8 +138,16 @@ PROPERTIES = (
     Property("Stream.GraceSeconds", "10", "time to renew a stream's token; the contract says 10"),
     Property("Stream.Max", "500", "streams that one provider sends at once"),
     Property(
+        "Stream.Rtcp", "1", "send RTCP reports to the ports above RTP's (paced sender); 0: do not"
+    ),
+    Property(
         "Stream.RtspPort",
         "0",
         "TCP port for RTSP, opened at the first request for a URL; 0: any free one; off: no RTSP",
+    ),
+    Property(
+        "Stream.Sender",
+        "paced",
+        "paced: one thread sends whatever it can; gstreamer: a pipeline for each stream",
     ),
 )

@@ -36,9 +36,9 @@ def _service(stage: Stage, clips: Clips) -> Iterator[Staged]:
         yield staged
 
 
-@pytest.fixture(name="sender")
-def _sender(stage: Stage, clips: Clips) -> Iterator[Staged]:
-    with stage.play(clips.get("long.mp4")) as staged:
+@pytest.fixture(name="sender", params=["paced", "gstreamer"])
+def _sender(request: pytest.FixtureRequest, stage: Stage, clips: Clips) -> Iterator[Staged]:
+    with stage.play(clips.get("long.mp4"), {"Stream.Sender": request.param}) as staged:
         yield staged
 
 

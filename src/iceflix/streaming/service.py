@@ -20,6 +20,7 @@ from iceflix.streaming.librarian import Desk, Librarian, Pace
 from iceflix.streaming.library import Medium
 from iceflix.streaming.lifetime import Limits, Verdict
 from iceflix.streaming.orphans import Orphans
+from iceflix.streaming.paced.sender import PacedSender
 from iceflix.streaming.pipeline import GstSender
 from iceflix.streaming.playback import Studio
 from iceflix.streaming.prober import ProberPool
@@ -28,10 +29,12 @@ from iceflix.streaming.provider import Announcer, Provider
 from iceflix.streaming.rtsp import door
 from iceflix.streaming.rtspserver import RtspServer
 from iceflix.streaming.scan import Scanner
+from iceflix.streaming.sender import Sender
 from iceflix.streaming.servant import ControllerServant, ProviderServant, RevocationServant
 from iceflix.streaming.shelf import Shelf
 
 KIND = "streaming"
+_SENDERS = ("paced", "gstreamer")
 _SWEEP_SECONDS = 30.0
 _WORKERS = 32  # they wait for Authenticators; an idle one costs next to nothing
 
@@ -134,7 +137,16 @@ def _hosts(adapter: Ice.ObjectAdapter) -> set[str]:
 
 def _studio(host: Host, librarian: Librarian, rtsp: RtspServer | None) -> Studio:
     audio = host.settings.flag("Stream.Audio")
-    return Studio(GstSender(), librarian.find, audio, rtsp.offer if rtsp is not None else None)
+    offer = rtsp.offer if rtsp is not None else None
+    return Studio(_sender(host.settings), librarian.find, audio, offer)
+
+
+def _sender(settings: Settings) -> Sender:
+    wanted, reports = settings.text("Stream.Sender"), settings.flag("Stream.Rtcp")
+    if wanted not in _SENDERS:
+        raise SetupError(f"Stream.Sender must be {' or '.join(_SENDERS)}, not {wanted[:80]!r}")
+    pipelines = GstSender()
+    return PacedSender(pipelines, reports=reports) if wanted == "paced" else pipelines
 
 
 def _controllers(
