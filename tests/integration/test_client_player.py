@@ -1,8 +1,10 @@
 """The player against real packets: GStreamer sends, we receive, ffprobe judges."""
 
 import stat
+import subprocess
 import sys
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -113,7 +115,9 @@ first = {}
 while True:
     for one in select.select(sockets, [], [])[0]:
         packet = one.recv(65536)
-        out.write(f"{sockets.index(one)} {int.from_bytes(packet[2:4], 'big')}\\n")
+        words = [packet[2:4], packet[8:12], packet[4:8]]
+        words = [str(int.from_bytes(word, "big")) for word in words]
+        out.write(f"{sockets.index(one)} {' '.join(words)}\\n")
         out.flush()
 """
 
@@ -243,3 +247,101 @@ def test_ports_are_consecutive_and_given_back() -> None:
     ports.close()
     again = Ports.open("127.0.0.1", ports.first)
     again.close()
+
+
+def _two_senders(clip: Path, receiver: Receiver, ending: Ending) -> None:
+    """One sends a second and dies; another one, with numbers of its own, sends all of it."""
+    port = receiver.bind("127.0.0.1")
+    with sending(clip, port, SECONDS) as first:
+        receiver.start(first.sdp, ending)
+        first.play()
+        wait_until(lambda: receiver.statistics().received > 1)
+    receiver.suspend(True)
+    wait_until(lambda: receiver.statistics().silence > 1)
+    with sending(clip, port, SECONDS) as second:
+        sdp = second.sdp
+        second.play()
+        receiver.rejoin(sdp)
+        wait_until(lambda: receiver.statistics().position < 1)
+        assert ending.wait() is None
+    statistics = receiver.statistics()
+    receiver.stop()
+    assert statistics.position == pytest.approx(SECONDS, abs=0.3)
+    assert statistics.received > SECONDS + 0.8
+    assert statistics.lost == 0
+
+
+def length(path: Path) -> float:
+    """The length of a file, in seconds."""
+    command = ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0"]
+    done = subprocess.run([*command, str(path)], check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_recording_goes_on_with_another_sender(tmp_path: Path, clip: Path, suffix: str) -> None:
+    """The file has all that was sent; the picture stands still where nothing was."""
+    target = tmp_path / f"out{suffix}"
+    _two_senders(clip, Receiver(File(target)), Ending())
+    assert frames(target) > frames(clip) + 20
+    assert streams(target) == {"h264", "aac"}
+    assert length(target) > SECONDS + 1
+
+
+@pytest.mark.slow
+def test_a_window_goes_on_with_another_sender(clip: Path) -> None:
+    """A window goes on with another sender."""
+    _two_senders(clip, Receiver(Window("fakesink sync=true", "fakesink sync=true")), Ending())
+
+
+@pytest.mark.slow
+def test_a_program_does_not_notice_another_sender(tmp_path: Path, clip: Path) -> None:
+    """Its packets are numbered on."""
+    script, log = tmp_path / "listener.py", tmp_path / "log"
+    script.write_text(_LISTENER)
+    _two_senders(clip, Receiver(Program(f"{sys.executable} {script} {{sdp}} {log}")), Ending())
+    for track in "01":
+        lines = [line.split() for line in log.read_text().splitlines() if line[0] == track]
+        numbers = [int(line[1]) for line in lines]
+        assert numbers == [(numbers[0] + count) % 65536 for count in range(len(numbers))]
+        assert len({line[2] for line in lines}) == 1, "one source"
+        stamps = [int(line[3]) for line in lines]
+        steps = [(b - a + 2**31) % 2**32 - 2**31 for a, b in pairwise(stamps)]
+        assert max(steps) < 3 * 90_000
+
+
+def test_another_form_is_not_taken(clip: Path) -> None:
+    """Another form is not taken."""
+    receiver = Receiver(Window("fakesink", "fakesink"))
+    with sending(clip, receiver.bind("127.0.0.1")) as sender:
+        receiver.start(sender.sdp, Ending())
+        with pytest.raises(ClientError, match="another form"):
+            receiver.rejoin(sender.sdp.replace("pt=96", "").replace(" 96", " 98"))
+        with pytest.raises(ClientError, match="no sense"):
+            receiver.rejoin("garbage")
+    receiver.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suspension", [0.5, 2.0])
+def test_a_server_pauses(tmp_path: Path, clip: Path, suspension: float) -> None:
+    """What comes after a pause is shown as it comes, and no frame is missing from a file."""
+    target = tmp_path / "out.mp4"
+    for output in (Window("fakesink sync=true", "fakesink sync=true"), File(target)):
+        receiver, ending = Receiver(output), Ending()
+        with sending(clip, receiver.bind("127.0.0.1"), SECONDS) as sender:
+            receiver.start(sender.sdp, ending)
+            sender.play()
+            wait_until(lambda: receiver.statistics().received > 1)  # noqa: B023
+            receiver.suspend(True)
+            sender.pause()
+            wait_until(lambda: receiver.statistics().silence > suspension)  # noqa: B023
+            receiver.suspend(False)
+            sender.play()
+            assert ending.wait() is None
+            assert receiver.statistics().position == pytest.approx(SECONDS, abs=0.3)
+            assert receiver.statistics().lost == 0
+        receiver.stop()
+    assert frames(target) == frames(clip)
+    assert length(target) >= SECONDS - 0.3

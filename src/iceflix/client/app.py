@@ -26,9 +26,10 @@ from textual.widgets import DataTable, Input, Label, Select
 from iceflix.client import vocabulary as v
 from iceflix.client.engine import Said
 from iceflix.client.journal import open_journal, quiet_libraries
-from iceflix.client.keys import KEYS, always, key_name, useful
+from iceflix.client.keys import KEYS, SEEKS, always, key_name, useful
 from iceflix.client.lookup import Progress, SearchResult
 from iceflix.client.outputs import File, Output
+from iceflix.client.player import Player
 from iceflix.client.receiver import Receiver
 from iceflix.client.screens import (
     Connect,
@@ -43,7 +44,6 @@ from iceflix.client.screens import (
 from iceflix.client.sentences import ClientError, Sentence, mark, say
 from iceflix.client.session import Future, Options, Session
 from iceflix.client.start import Start, read_arguments
-from iceflix.client.stream import Player
 from iceflix.client.text import format_tags, parse_tags, safe
 from iceflix.client.widgets import (
     ConnectionLine,
@@ -186,12 +186,16 @@ class ClientApp(App[int]):
         ours = {name for _, name, _ in KEYS} - {"quit"}
         if len(self.screen_stack) > 1 and action in ours:
             return False  # a dialogue is open: its keys are its own
+        playing = view.playing
         known = {
             "disconnect": view.link is not v.Link.OFFLINE,
             "sign_in": view.link is not v.Link.OFFLINE and view.login.user is None,
             "sign_out": view.login.user is not None,
-            "pause": view.playing is not None and not view.playing.opening,
-            "stop": view.playing is not None,
+            "pause": playing is not None and not playing.opening,
+            **dict.fromkeys(
+                ("rewind", "forward", "beginning"), playing is not None and playing.seekable
+            ),
+            "stop": playing is not None,
         }
         return known.get(action, True)
 
@@ -272,6 +276,11 @@ class ClientApp(App[int]):
     @work(group="pause")
     async def _do_pause(self, on: bool) -> None:
         await self._ask(self.session.pause(on))
+        self._show_playing()
+
+    @work(group="seek")
+    async def _do_seek(self, key: str) -> None:
+        await self._ask(self.session.seek(*SEEKS[key]))
         self._show_playing()
 
     @work(group="account")
@@ -404,6 +413,18 @@ class ClientApp(App[int]):
         statistics = self.session.statistics()
         if statistics is not None:
             self._do_pause(not statistics.paused)
+
+    def action_rewind(self) -> None:
+        """Go back a little."""
+        self._do_seek("left")
+
+    def action_forward(self) -> None:
+        """Go forth a little."""
+        self._do_seek("right")
+
+    def action_beginning(self) -> None:
+        """Begin again."""
+        self._do_seek("home")
 
     def action_stop(self) -> None:
         """Stop playing."""

@@ -2,7 +2,7 @@
 
 import re
 import sys
-import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,16 @@ from iceflix.client.console import (
     wait,
 )
 from iceflix.client.journal import quiet_libraries
+from iceflix.client.keyboard import keyboard
+from iceflix.client.keys import SEEKS
 from iceflix.client.lookup import SearchResult
 from iceflix.client.outputs import File, Output, Program, Window, chosen_player
+from iceflix.client.player import Player, Statistics
 from iceflix.client.receiver import Receiver
+from iceflix.client.rtsp import RtspPlayer
 from iceflix.client.sentences import ClientError, mark, say
 from iceflix.client.session import Options, Session
-from iceflix.client.stream import Statistics
-from iceflix.client.text import clock_time, format_tags, parse_tags, safe
+from iceflix.client.text import clock_time, format_tags, parse_clock, parse_tags, safe
 from iceflix.runtime.settings import Settings, default_home
 
 _ID = re.compile(r"[0-9a-fA-F]{4,64}")
@@ -139,20 +142,73 @@ def _untag(call: Call, title: str, tags: tuple[str, ...]) -> int:
 untag = client_command("untag", account=True)(_untag)
 
 
+@dataclass(frozen=True)
+class _Show:
+    """What to play, and how: ``seconds`` bounds what is received, ``keys`` are listened to."""
+
+    title: str
+    player: Player
+    wish: v.Wish = v.WHOLE
+    seconds: float | None = None
+    keys: bool = False
+
+
+def _position(_ctx: click.Context, _param: click.Parameter, given: str) -> float:
+    found = parse_clock(given)
+    if found is None:
+        raise click.BadParameter(f"{given!r} is no position; positions look like 1:30")
+    return found
+
+
+_start_option = click.option(
+    "--start", callback=_position, default="0", metavar="POSITION", help="Begin there: 1:30, 90."
+)
+
+
 @_with_title
 @click.option(
     "--player", metavar="PROGRAM", help="vlc, mpv, ffplay or a command line; else a window."
 )
 @click.option("--port", type=click.IntRange(1024, 65532), help="First of 4 UDP ports.")
-def _play(call: Call, title: str, player: str | None, port: int | None) -> int:
-    """Play TITLE (a name, an id or the beginning of an id) until its end or Ctrl-C."""
+@_start_option
+@click.option("--rtsp", is_flag=True, help="Print an RTSP URL, or let --player play it.")
+def _play(call: Call, **given: Any) -> int:
+    """Play TITLE (a name, an id or the beginning of an id) until its end or Ctrl-C.
+
+    On a terminal, Space pauses and goes on, the arrow keys go 10 s back and forth, Home to the
+    beginning, q stops. When the video server dies, another one that has the title goes on.
+
+    With --rtsp nothing is received here: the URL, which is good until Ctrl-C, is printed for others
+    to play, through TCP if need be, or played with --player.
+    """
+    if given["rtsp"]:
+        return _play_rtsp(call, given)
+    player = given["player"]
     command = player if player is not None else chosen_player(call.settings)
     output: Output = Program(command) if command else Window()
     output.check()
+    receiver = Receiver(output, given["port"] or 0)
+    what = _Show(given["title"], receiver, v.Wish(given["start"]), keys=True)
     with quiet_libraries(), call.session(signed_in=True) as session:
-        statistics = _watch(call, session, title, Receiver(output, port or 0), None)
+        statistics = _watch(call, session, what)
         wait(session.stop())
         _print_statistics(call, statistics)
+    return 1 if call.complaint else 0
+
+
+def _play_rtsp(call: Call, given: dict[str, Any]) -> int:
+    if given["start"] or given["port"]:
+        text = "With --rtsp, whoever plays chooses the ports and where to begin."
+        raise click.UsageError(call.speech.text(text))
+
+    def tell(url: str) -> None:
+        click.echo(as_json({"url": url}) if call.as_json else url)
+
+    player = RtspPlayer(given["player"] or "", tell)
+    player.check()
+    with call.session(signed_in=True) as session:
+        _watch(call, session, _Show(given["title"], player, v.Wish(rtsp=True)))
+        wait(session.stop())
     return 1 if call.complaint else 0
 
 
@@ -164,6 +220,7 @@ play = client_command("play", account=True)(_play)
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Stop after so long.")
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
 @click.option("--port", type=click.IntRange(1024, 65532), help="First of 4 UDP ports.")
+@_start_option
 def _record(call: Call, **given: Any) -> int:
     """Record TITLE (a name, an id or the beginning of an id) into FILE, an .mp4 or .mkv.
 
@@ -175,14 +232,15 @@ def _record(call: Call, **given: Any) -> int:
     interrupted: Ended | None = None
     with call.session(signed_in=True) as session:
         receiver = Receiver(output, given["port"] or 0)
+        what = _Show(given["title"], receiver, v.Wish(given["start"]), given["seconds"])
         try:
-            statistics = _watch(call, session, given["title"], receiver, given["seconds"])
+            statistics = _watch(call, session, what)
         except Ended as ended:
             interrupted, statistics = ended, receiver.statistics()
         wait(session.stop())
         _print_statistics(call, statistics)
     if statistics.packets:
-        length = clock_time(statistics.position)
+        length = clock_time(statistics.received)
         call.tell("Saved {file} ({length}).", file=str(given["file"]), length=length)
     if interrupted is not None:
         raise interrupted
@@ -269,28 +327,45 @@ def _print_title(call: Call, title: v.Title) -> None:
         click.echo(f"{call.speech.text(name)}: {value}")
 
 
-def _watch(
-    call: Call, session: Session, wanted: str, receiver: Receiver, seconds: float | None
-) -> Statistics:
+def _watch(call: Call, session: Session, what: _Show) -> Statistics:
     """Play until the end, with a line about it on a terminal; returns the last figures."""
-    title = _find(session, wanted)
+    title = _find(session, what.title)
     wait(session.select(title))
-    wait(session.play(receiver))
+    wait(session.play(what.player, what.wish))
     console = Console(stderr=True, markup=False, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"))
     quiet = call.as_json or not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
+    with (
+        Progress(*columns, console=console, transient=True, disable=quiet) as progress,
+        keyboard(wanted=what.keys) as read,
+    ):
         task = progress.add_task(safe(title.name, 40), total=None, figures="")
-        statistics = receiver.statistics()
+        statistics = what.player.statistics()
         while session.view.playing is not None:
-            statistics = receiver.statistics()
-            total = min(filter(None, (seconds, statistics.duration)), default=None)
+            statistics = session.statistics() or statistics
+            total, done = statistics.duration, statistics.position
+            if what.seconds is not None:
+                total, done = what.seconds, statistics.received
             figures = _figures(call, statistics, total)
-            progress.update(task, completed=statistics.position, total=total, figures=figures)
-            if seconds is not None and statistics.position >= seconds:
+            progress.update(task, completed=done, total=total, figures=figures)
+            if what.seconds is not None and statistics.received >= what.seconds:
                 break
-            time.sleep(_TICK_SECONDS)
+            if not _obey(call, session, read(_TICK_SECONDS)):
+                break
     return statistics
+
+
+def _obey(call: Call, session: Session, key: str) -> bool:
+    """Do what a key means; returns whether to go on."""
+    statistics = session.statistics()
+    try:
+        if key == "space" and statistics is not None:
+            wait(session.pause(not statistics.paused))
+        elif key in SEEKS:
+            wait(session.seek(*SEEKS[key]))
+    except ClientError as error:
+        click.echo(call.speech.say(error), err=True)
+    return key != "q"
 
 
 def _figures(call: Call, statistics: Statistics, total: float | None) -> str:
@@ -305,6 +380,6 @@ def _print_statistics(call: Call, statistics: Statistics) -> None:
         figures = {
             "packets": statistics.packets,
             "lost": statistics.lost,
-            "seconds": round(statistics.position, 3),
+            "seconds": round(statistics.received, 3),
         }
         click.echo(as_json(figures))

@@ -6,27 +6,32 @@ from dataclasses import dataclass
 
 _MEDIA = re.compile(r"m=(\w+) (\d+)(?:/\d+)? RTP/AVPF? (\d+)")
 _RTPMAP = re.compile(r"a=rtpmap:(\d+) ([A-Za-z0-9._-]+)/(\d+)")
-_RANGE = re.compile(r"a=range:npt=\s*[\d.]*\s*-\s*(\d+(?:\.\d+)?)")
+_RANGE = re.compile(r"a=range:npt=\s*(\d+(?:\.\d+)?)?\s*-\s*(\d+(?:\.\d+)?)?")
 _STATIC = {"0": "PCMU", "8": "PCMA", "14": "MPA", "26": "JPEG", "32": "MPV", "33": "MP2T"}
 
 
 @dataclass(frozen=True)
 class Track:
-    """One medium: ``media`` is audio or video, ``encoding`` in capitals, ``index`` its m= line."""
+    """One medium: ``media`` is audio or video, ``encoding`` in capitals, ``index`` its m= line.
+
+    ``clock_rate``: of the time stamps, in Hz.
+    """
 
     index: int
     media: str
     port: int
     payload_type: int
     encoding: str
+    clock_rate: int = 90_000
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a server says that it sends; the duration in seconds, if it says so."""
+    """What a server says that it sends; where it begins and how long the title is, in seconds."""
 
     tracks: tuple[Track, ...]
     duration: float | None
+    start: float = 0.0
 
 
 def parse(sdp: str) -> Description:
@@ -35,19 +40,21 @@ def parse(sdp: str) -> Description:
     Raises ValueError when nothing playable is in it.
     """
     tracks: list[Track] = []
-    names: dict[str, str] = {}
+    names: dict[str, tuple[str, str]] = {}
     sections = re.split(r"(?m)^(?=m=)", sdp.replace("\r\n", "\n").replace("\r", "\n"))
     for index, section in enumerate(sections[1:]):
         media = _MEDIA.match(section)
         if media is None or media[1] not in {"audio", "video"} or not 0 < int(media[2]) < 65536:
             continue
-        names = {payload: name for payload, name, _rate in _RTPMAP.findall(section)}
-        encoding = names.get(media[3]) or _STATIC.get(media[3], "")
-        tracks.append(Track(index, media[1], int(media[2]), int(media[3]), encoding.upper()))
+        names = {payload: (name, rate) for payload, name, rate in _RTPMAP.findall(section)}
+        encoding, rate = names.get(media[3]) or (_STATIC.get(media[3], ""), "90000")
+        track = Track(index, media[1], int(media[2]), int(media[3]), encoding.upper(), int(rate))
+        tracks.append(track)
     if not tracks:
         raise ValueError("the description names no audio and no video over RTP")
-    length = _RANGE.search(sdp)
-    return Description(tuple(tracks), float(length[1]) if length else None)
+    found = _RANGE.search(sdp)
+    start, end = found.groups() if found is not None else (None, None)
+    return Description(tuple(tracks), float(end) if end else None, float(start or 0.0))
 
 
 def redirect(sdp: str, address: str, ports: Mapping[int, int]) -> str:

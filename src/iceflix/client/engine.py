@@ -10,10 +10,12 @@ from typing import Any
 
 from iceflix.client import vocabulary as v
 from iceflix.client.lookup import Progress
-from iceflix.client.sentences import ClientError, Denied, Sentence, Unreachable, say
+from iceflix.client.player import Player, Statistics
+from iceflix.client.sentences import ClientError, Denied, Unreachable, say
 from iceflix.client.services import AUTHENTICATOR, Services, recognise_main
+from iceflix.client.source import Around
 from iceflix.client.state import Machine
-from iceflix.client.stream import Around, Calls, Player, Stream
+from iceflix.client.stream import Calls, Stream
 from iceflix.client.subscriptions import Subscriptions
 from iceflix.client.wire import Wire
 from iceflix.contract import Ice, IceFlix
@@ -80,6 +82,20 @@ class Engine:
     def view(self) -> v.View:
         """The present state."""
         return self.machine.view
+
+    @property
+    def stream(self) -> Stream:
+        """What plays. Raises ClientError when nothing does."""
+        if self._link.stream is None or self.view.playing is None:
+            raise ClientError(say("Nothing is playing."))
+        return self._link.stream
+
+    def statistics(self) -> Statistics | None:
+        """Figures about what plays; from any thread."""
+        stream, player = self._link.stream, self.player
+        if self.view.playing is None or player is None:
+            return None
+        return stream.statistics() if stream is not None else player.statistics()
 
     def services(self) -> Services:
         """Return what a connection gives. Raises Refusal when there is none."""
@@ -150,8 +166,10 @@ class Engine:
                 self._close_stream()
             case v.ForgetMain():
                 self._forget_main()
-            case v.OpenStream(serial=serial, title=title, token=token):
-                self._link.opening = self._begin(self._open_stream(serial, title, token))
+            case v.OpenStream():
+                self._link.opening = self._begin(self._open_stream(effect))
+            case v.TakeOver(serial=serial, token=token):
+                self._link.opening = self._begin(self._take_over(serial, token))
             case _:
                 self._carry_out_remotely(effect)
 
@@ -287,23 +305,36 @@ class Engine:
 
     # ------------------------------------------------------------ stream
 
-    async def _open_stream(self, serial: int, title: v.Title, token: str) -> None:
-        player = self.player
+    async def _open_stream(self, effect: v.OpenStream) -> None:
+        player, serial = self.player, effect.serial
         if player is None:
             raise RuntimeError("a stream without a player")
-
-        def ended(reason: Sentence | None) -> None:
-            self.feed(v.StreamEnded(serial, reason))
-
+        calls = Calls(
+            asked=lambda: self.feed(v.StreamAsked(serial)),
+            ended=lambda reason: self.feed(v.StreamEnded(serial, reason)),
+            lost=lambda: self.feed(v.StreamLost(serial)),
+        )
         around = Around(self._wire, self.services(), self._link.topics)
-        stream = Stream(around, player, Calls(lambda: self.feed(v.StreamAsked(serial)), ended))
+        stream = Stream(around, effect.title.id, player, calls)
         try:
-            await stream.open(title.id, token)
+            await stream.open(effect.token, effect.wish)
         except ClientError as error:
             self.feed(v.StreamFailed(serial, error))
             return
         self._link.stream, self._link.opening = stream, None
-        self.feed(v.StreamOpened(serial))
+        self.feed(v.StreamOpened(serial, stream.seekable))
+
+    async def _take_over(self, serial: int, token: str) -> None:
+        stream = self._link.stream
+        if stream is None:
+            return
+        try:
+            await stream.take_over(token)
+        except ClientError as error:
+            self.feed(v.StreamFailed(serial, error))
+            return
+        self._link.opening = None
+        self.feed(v.StreamOpened(serial, stream.seekable))
 
     async def _refresh_stream(self, serial: int, token: str) -> None:
         stream = self._link.stream

@@ -14,6 +14,9 @@ KEYS = (
     ("slash", "search", mark("Search")),
     ("p", "play", mark("Play")),
     ("space", "pause", mark("Pause")),
+    ("left", "rewind", mark("10 s back")),
+    ("right", "forward", mark("10 s forward")),
+    ("home", "beginning", mark("From the beginning")),
     ("s", "stop", mark("Stop")),
     ("w", "record", mark("Record")),
     ("r", "rename", mark("Rename")),
@@ -22,7 +25,15 @@ KEYS = (
     ("f1", "help", mark("Help")),
     ("ctrl+q", "quit", mark("Quit")),
 )
-_KEY_NAMES = {"slash": "/", "space": mark("Space")}
+_KEY_NAMES = {
+    "slash": "/",
+    "space": mark("Space"),
+    "left": "←",
+    "right": "→",
+    "home": mark("Home"),
+}
+# Key -> where to go, in seconds, and whether that is from the present position.
+SEEKS = {"left": (-10.0, True), "right": (10.0, True), "home": (0.0, False)}
 
 
 def key_name(key: str, speech: Language) -> str:
@@ -38,7 +49,8 @@ def useful(view: v.View, speech: Language) -> list[Hint]:
         return [_hint("connect", speech)]
     wanted = ["search"]
     if view.playing is not None:
-        wanted = ["pause", "stop", *wanted]
+        seeks = ["rewind", "forward"] if view.playing.seekable else []
+        wanted = ["pause", *seeks, "stop", *wanted]
     if view.login.user is None:
         wanted.append("sign_in")
     elif view.selection is not None:

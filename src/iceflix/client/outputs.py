@@ -4,14 +4,17 @@ import contextlib
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, Protocol
 
 from iceflix.client import gst
 from iceflix.client.description import Description, Track, bound_ports, redirect
 from iceflix.client.ports import Ports
+from iceflix.client.relay import Continuity
 from iceflix.client.sentences import ClientError, Sentence, say
 from iceflix.runtime.settings import Settings
 
@@ -235,6 +238,7 @@ class Program:
         self._folder = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._ports: dict[int, int] = {}
+        self._socket: socket.socket | None = None
 
     def check(self) -> None:
         """Make sure that the program is installed."""
@@ -245,6 +249,7 @@ class Program:
 
     def prepare(self, sdp: str, description: Description) -> None:
         """Write the description and start the program."""
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         free = Ports.open("127.0.0.1")
         free.close()  # the program opens them: found a moment before, they are free still
         self._ports = {
@@ -269,9 +274,21 @@ class Program:
             raise ClientError(say(text, name=self._words[0], reason=reason)) from error
 
     def branch(self, track: Track, pipeline: Any) -> Any:
-        """Relay."""
-        port = self._ports[track.port]
-        made = gst.make_bin(f"{_GATE} ! udpsink host=127.0.0.1 port={port} sync=true async=false")
+        """Relay; whoever sends, the program sees one stream."""
+        address = ("127.0.0.1", self._ports[track.port])
+        made = gst.make_bin(f"{_GATE} ! appsink name=relay sync=true async=false emit-signals=true")
+        continuity, out = Continuity(track.clock_rate), self._socket
+
+        def relay(sink: Any) -> Any:
+            sample = sink.emit("pull-sample")
+            if sample is not None and out is not None:
+                buffer = sample.get_buffer()
+                packet = buffer.extract_dup(0, buffer.get_size())
+                with contextlib.suppress(OSError):  # the program has ended: ``over`` tells
+                    out.sendto(continuity.packet(packet, time.monotonic()), address)
+            return gst.load().Gst.FlowReturn.OK
+
+        made.get_by_name("relay").connect("new-sample", relay)
         pipeline.add(made)
         return made
 
@@ -294,6 +311,8 @@ class Program:
     def finish(self, *, complete: bool) -> None:
         """End the program and remove the description."""
         # pylint: disable=unused-argument
+        if self._socket is not None:
+            self._socket.close()
         if self._process is not None:
             self._process.terminate()
             try:

@@ -16,9 +16,9 @@ from textual.widgets import Input
 from iceflix.client import vocabulary as v
 from iceflix.client.app import ClientApp
 from iceflix.client.i18n import Language
+from iceflix.client.player import Statistics
 from iceflix.client.session import Session
 from iceflix.client.start import Start
-from iceflix.client.stream import Statistics
 from iceflix.runtime.settings import Settings
 
 PICTURES = Path(__file__).resolve().parents[3] / "docs" / "pictures"

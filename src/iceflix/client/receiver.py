@@ -8,19 +8,20 @@ stream is over: RTP has no end of its own.
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from iceflix.client import gst
 from iceflix.client.description import Description, parse
+from iceflix.client.meter import Meter
 from iceflix.client.outputs import Output
+from iceflix.client.player import Statistics
 from iceflix.client.ports import Ports
 from iceflix.client.sentences import ClientError, Sentence, say
-from iceflix.client.stream import Statistics
 
 _LATENCY_MILLIS = 200
+_SYNC_ONCE = 1  # rtpbin: pauses would confuse later reports
 _TICK_SECONDS = 0.1
-_RATE_SECONDS = 1.0
 _FIRST_PACKET_SECONDS = 8.0
 _SILENCE_SECONDS = 10.0
 _END_SILENCE_SECONDS = 1.5
@@ -30,50 +31,16 @@ _EOS_SECONDS = 5.0
 
 
 @dataclass
-class _Meter:
-    """Counts on GStreamer's threads, read by others; times are monotonic seconds."""
-
-    bytes: int = 0
-    heard_at: float | None = None
-    passed_at: float = 0.0
-    first_pts: int | None = None
-    pts: int = 0
-    window: tuple[float, int] = (0.0, 0)
-    bits_per_second: float = 0.0
-
-    def packet(self, size: int) -> None:
-        """Count a packet."""
-        self.bytes += size
-        self.heard_at = time.monotonic()
-
-    def passed(self, pts: int) -> None:
-        """Note the time stamp of what goes on to the output."""
-        if self.first_pts is None:
-            self.first_pts = pts
-        self.pts = max(self.pts, pts)
-        self.passed_at = time.monotonic()
-
-    def tick(self, now: float) -> None:
-        """Work the rate out, about once a second."""
-        since, count = self.window
-        if now - since >= _RATE_SECONDS:
-            if since:
-                self.bits_per_second = (self.bytes - count) * 8 / (now - since)
-            self.window = (now, self.bytes)
-
-    @property
-    def position(self) -> float:
-        """Seconds since the first frame."""
-        return 0.0 if self.first_pts is None else (self.pts - self.first_pts) / gst.SECOND
-
-
-@dataclass
 class _Pipes:
     """The GStreamer objects of one stream."""
 
+    # pylint: disable=too-many-instance-attributes  # kinds of objects
+
     pipeline: Any
+    caps: dict[int, Any] = field(default_factory=dict)  # by session
+    sources: dict[int, Any] = field(default_factory=dict)  # of packets, by session
     gates: list[Any] = field(default_factory=list)  # source pads after which a pause begins
-    branches: list[Any] = field(default_factory=list)
+    branches: list[Any] = field(default_factory=list)  # that come to an end with the stream
     buffers: list[Any] = field(default_factory=list)  # jitter buffers
     blocked: list[tuple[Any, int]] = field(default_factory=list)
     held_since: float = 0.0
@@ -88,7 +55,7 @@ class Receiver:
         self._port = port
         self._ports: Ports | None = None
         self._pipes: _Pipes | None = None
-        self._meter = _Meter()
+        self._meter = Meter()
         self._description: Description | None = None
         self._ends = _Ends()
 
@@ -103,17 +70,14 @@ class Receiver:
             raise
         return self._ports.first
 
-    def start(self, sdp: str, ended: Callable[[Sentence | None], None]) -> None:
+    def start(self, source: str, ended: Callable[[Sentence | None], None]) -> None:
         """Receive what the description says. Raises ClientError."""
         if self._ports is None:
             raise RuntimeError("start before bind")
-        try:
-            self._description = parse(sdp)
-        except ValueError as error:
-            reason = say("The server describes its stream in words that make no sense.")
-            raise ClientError(reason) from error
-        self._output.prepare(sdp, self._description)
-        self._pipes = self._build(sdp, self._description)
+        self._description = _understand(source)
+        self._meter.moved(self._description.start)
+        self._output.prepare(source, self._description)
+        self._pipes = self._build(source, self._description)
         if self._output.starts_held:
             self._hold(self._pipes)
         gst_module = gst.load().Gst
@@ -139,6 +103,44 @@ class Receiver:
         else:
             self._release(pipes)
 
+    def suspend(self, on: bool) -> None:
+        """The server holds the packets back, or sends again."""
+        pipes = self._pipes
+        self._ends.suspended = on
+        if pipes is None or on:
+            return
+        self._meter.moved(self._meter.position)
+        self._meter.wait()
+        self._resume(pipes)
+
+    def moved(self, position: float) -> None:
+        """The server sends from there on: numbers and time stamps go on."""
+        self._meter.moved(position)
+
+    def rejoin(self, source: str) -> None:
+        """Let another server's packets go where those of the one before went."""
+        pipes, before, now = self._pipes, self._description, _understand(source)
+        if pipes is None or before is None:
+            raise ClientError(say("The attempt was cancelled."))
+        if now.tracks != before.tracks:
+            raise ClientError(say("The other video server sends the title in another form."))
+        caps = gst.rtp_caps(source)
+        for session, track in enumerate(now.tracks):
+            if session in pipes.sources and track.index in caps:
+                pipes.caps[session] = caps[track.index]
+                pipes.sources[session].set_property("caps", caps[track.index])
+        self._description = replace(before, duration=now.duration or before.duration)
+        self._meter.moved(now.start)
+        self._meter.wait()
+        self._ends.suspended = False
+        self._resume(pipes)
+
+    @staticmethod
+    def _resume(pipes: _Pipes) -> None:
+        """Take what comes next as in time, however long nothing came before."""
+        for buffer in list(pipes.buffers):
+            buffer.emit("clear-pt-map")  # forgets how late packets used to be
+
     def statistics(self) -> Statistics:
         """Tell what has arrived."""
         pipes, meter = self._pipes, self._meter
@@ -153,6 +155,7 @@ class Receiver:
             lost=lost,
             bits_per_second=meter.bits_per_second,
             position=meter.position,
+            received=meter.received,
             duration=self._description.duration if self._description is not None else None,
             silence=time.monotonic() - heard if heard is not None else 0.0,
             paused=bool(pipes is not None and pipes.blocked and self._output.pausable),
@@ -184,6 +187,7 @@ class Receiver:
         pipeline.use_clock(modules.Gst.SystemClock.obtain())  # sound cards stop when paused
         bin_ = modules.Gst.ElementFactory.make("rtpbin", "rtpbin")
         bin_.set_property("latency", _LATENCY_MILLIS)
+        bin_.set_property("rtcp-sync", _SYNC_ONCE)
         pipeline.add(bin_)
         pipes = _Pipes(pipeline)
         by_session: dict[int, Any] = {}
@@ -193,10 +197,12 @@ class Receiver:
                 continue
             branch = self._output.branch(track, pipeline)
             by_session[session] = branch
+            pipes.caps[session] = caps[track.index]
             pipes.branches.append(branch)
             pipes.gates.append(branch.get_by_name("gate").get_static_pad("src"))
-            self._meter_branch(branch, pipes.gates[-1], leading=session == 0)
-            self._connect(pipeline, bin_, session, (offset, caps[track.index]))
+            if session == 0:
+                self._meter_branch(branch)
+            self._connect(pipes, bin_, session, offset)
         if not by_session:
             raise ClientError(say("The server sends to ports that it was not asked to."))
 
@@ -204,50 +210,58 @@ class Receiver:
             words = pad.get_name().split("_")  # recv_rtp_src_SESSION_SSRC_TYPE
             if pad.get_name().startswith("recv_rtp_src_") and int(words[3]) in by_session:
                 sink = by_session[int(words[3])].get_static_pad("sink")
-                if sink.get_peer() is not None:
-                    sink.get_peer().unlink(sink)
+                before = sink.get_peer()
+                if before is not None:
+                    before.unlink(sink)
+                    pipes.branches.append(_drain_away(pipeline, before))
                 pad.link(sink)
 
         bin_.connect("pad-added", added)
+        bin_.connect("request-pt-map", lambda _bin, session, _type: pipes.caps.get(session))
         bin_.connect("new-jitterbuffer", lambda _bin, made, *_: pipes.buffers.append(made))
         return pipes
 
-    def _connect(self, pipeline: Any, bin_: Any, session: int, rtp: tuple[int, Any]) -> None:
+    def _connect(self, pipes: _Pipes, bin_: Any, session: int, offset: int) -> None:
         """Let the sockets of a track feed a session: packets, and the control of them."""
         modules = gst.load()
         if self._ports is None:
             raise RuntimeError("no ports")
-        offset, caps = rtp
         for number, kind in ((offset, "rtp"), (offset + 1, "rtcp")):
             one = self._ports.sockets[number]
             source = modules.Gst.ElementFactory.make("udpsrc", None)
             source.set_property("socket", modules.Gio.Socket.new_from_fd(one.detach()))
             source.set_property("close-socket", True)
+            pad = source.get_static_pad("src")
             if kind == "rtp":
-                source.set_property("caps", caps)
-            pipeline.add(source)
-            sink = bin_.request_pad_simple(f"recv_{kind}_sink_{session}")
-            source.get_static_pad("src").link(sink)
+                source.set_property("caps", pipes.caps[session])
+                pipes.sources[session] = source
+                pad.add_probe(modules.Gst.PadProbeType.BUFFER, self._count)
+            pipes.pipeline.add(source)
+            pad.link(bin_.request_pad_simple(f"recv_{kind}_sink_{session}"))
 
-    def _meter_branch(self, branch: Any, gate: Any, *, leading: bool) -> None:
-        kinds = gst.load().Gst.PadProbeType
-        keep = gst.load().Gst.PadProbeReturn.OK
-        none = gst.load().Gst.CLOCK_TIME_NONE
-        meter = self._meter
+    def _count(self, _pad: Any, info: Any) -> Any:
+        self._meter.packet(info.get_buffer().get_size())
+        return gst.load().Gst.PadProbeReturn.OK
 
-        def arrived(_pad: Any, info: Any) -> Any:
-            meter.packet(info.get_buffer().get_size())
-            return keep
+    def _meter_branch(self, branch: Any) -> None:
+        """Follow what goes through the gate of the track that says where we are."""
+        modules = gst.load().Gst
+        gate, meter = branch.get_by_name("gate"), self._meter
 
-        def passed(_pad: Any, info: Any) -> Any:
+        def entering(_pad: Any, info: Any) -> Any:
             pts = info.get_buffer().pts
-            if pts != none:
-                meter.passed(pts)
-            return keep
+            if pts != modules.CLOCK_TIME_NONE:
+                meter.arrived_pts = pts
+            return modules.PadProbeReturn.OK
 
-        branch.get_static_pad("sink").add_probe(kinds.BUFFER, arrived)
-        if leading:
-            gate.add_probe(kinds.BUFFER, passed)
+        def leaving(_pad: Any, info: Any) -> Any:
+            pts = info.get_buffer().pts
+            if pts != modules.CLOCK_TIME_NONE:
+                meter.passed(pts)
+            return modules.PadProbeReturn.OK
+
+        gate.get_static_pad("sink").add_probe(modules.PadProbeType.BUFFER, entering)
+        gate.get_static_pad("src").add_probe(modules.PadProbeType.BUFFER, leaving)
 
     def _hold(self, pipes: _Pipes) -> None:
         modules = gst.load()
@@ -306,7 +320,8 @@ class Receiver:
                 self._release(pipes)
             late = now - began > _HELD_SECONDS
             return late, say("The player does not listen to the stream.") if late else None
-        return self._silence(now, began, paused=bool(pipes.blocked))
+        paused = self._ends.suspended or bool(pipes.blocked)
+        return self._silence(now, began, paused=paused)
 
     def _silence(self, now: float, began: float, *, paused: bool) -> tuple[bool, Sentence | None]:
         heard = self._meter.heard_at
@@ -350,3 +365,23 @@ class _Ends:
     lock: threading.Lock = field(default_factory=threading.Lock)
     thread: threading.Thread | None = None
     callback: Callable[[Sentence | None], None] | None = None
+    suspended: bool = False  # the server holds the packets back
+
+
+def _understand(source: str) -> Description:
+    try:
+        return parse(source)
+    except ValueError as error:
+        reason = say("The server describes its stream in words that make no sense.")
+        raise ClientError(reason) from error
+
+
+def _drain_away(pipeline: Any, pad: Any) -> Any:
+    """Let what still comes from a former sender go nowhere; unlinked, it would be an error."""
+    sink = gst.load().Gst.ElementFactory.make("fakesink", None)
+    sink.set_property("sync", False)
+    sink.set_property("async", False)
+    pipeline.add(sink)
+    pad.link(sink.get_static_pad("sink"))
+    sink.sync_state_with_parent()
+    return sink

@@ -70,3 +70,7 @@ class WrongObject(ClientError):
 
 class Gone(ClientError):
     """The title or the stream does not exist any more."""
+
+
+class Refused(ClientError):
+    """The video server does not do that with this title; says why."""

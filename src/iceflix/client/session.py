@@ -7,7 +7,6 @@ something to say, and a ``Progress`` during long searches - on the session's thr
 pass them on and return.
 """
 
-import asyncio
 import concurrent.futures
 import contextlib
 import hashlib
@@ -19,9 +18,9 @@ from typing import Any, TypeVar
 from iceflix.client import vocabulary as v
 from iceflix.client.engine import Engine, Said
 from iceflix.client.lookup import Lookup, SearchResult
+from iceflix.client.player import Player, Statistics
 from iceflix.client.sentences import ClientError, Denied, Refusal, say
 from iceflix.client.state import Machine
-from iceflix.client.stream import Player, Statistics
 from iceflix.client.wire import Wire
 from iceflix.client.worker import Worker
 from iceflix.runtime.settings import Settings
@@ -65,6 +64,8 @@ class Options:
 class Session:
     """See the module's description. Close it, or use it as a context manager."""
 
+    # pylint: disable=too-many-public-methods  # each is something that a person can do
+
     def __init__(self, options: Options) -> None:
         self._options = options
         self._wire = Wire(options.settings, options.timeout_seconds)
@@ -102,8 +103,7 @@ class Session:
 
     def statistics(self) -> Statistics | None:
         """Tell what the player has received, or None when nothing plays. From any thread."""
-        player = self._engine.player
-        return player.statistics() if player is not None and self.view.playing else None
+        return self._engine.statistics()
 
     def set_retries(self, attempts: int, pause_seconds: float) -> "Future[None]":
         """Set how often to try while nothing is available, in all, and how far apart (V57)."""
@@ -172,13 +172,17 @@ class Session:
 
         return self._submit(self._edit(change))
 
-    def play(self, player: Player) -> "Future[None]":
+    def play(self, player: Player, wish: v.Wish = v.WHOLE) -> "Future[None]":
         """Play the selected title with this player; done when the player has started (V69)."""
-        return self._submit(self._play(player))
+        return self._submit(self._play(player, wish))
 
     def pause(self, on: bool) -> "Future[None]":
-        """Hold the picture, or go on; what arrives meanwhile is kept."""
+        """Let the server wait, or go on. What a server that cannot sends meanwhile is kept."""
         return self._submit(self._pause(on))
+
+    def seek(self, seconds: float, relative: bool = False) -> "Future[None]":
+        """Go to this position, or so far from the present one; fails where the server cannot."""
+        return self._submit(self._seek(seconds, relative))
 
     def stop(self) -> "Future[None]":
         """Stop playing; done when player and controller are stopped."""
@@ -239,19 +243,19 @@ class Session:
         self._engine.feed(event)
         await self._engine.settle(2 * self._options.timeout_seconds)
 
-    async def _play(self, player: Player) -> None:
+    async def _play(self, player: Player, wish: v.Wish) -> None:
         refusal = self._engine.machine.missing(session=True, selection=True)
         if refusal is not None:
             raise refusal
         self._engine.feed(v.StopAsked())
         self._engine.player = player
-        await self._engine.request(v.PlayAsked)
+        await self._engine.request(lambda number: v.PlayAsked(number, wish))
 
     async def _pause(self, on: bool) -> None:
-        player = self._engine.player
-        if player is None or self.view.playing is None:
-            raise ClientError(say("Nothing is playing."))
-        await asyncio.get_running_loop().run_in_executor(None, player.pause, on)
+        await self._engine.stream.pause(on)
+
+    async def _seek(self, seconds: float, relative: bool) -> None:
+        await self._engine.stream.seek(seconds, relative=relative)
 
     def _lookup(self) -> Lookup:
         return Lookup(self._engine.services(), self._tell)

@@ -7,63 +7,31 @@ until then it is good. The *stream* remembers which token its controller holds: 
 asks for authentication gets a token that it does not have yet, never the old one - when there is
 none, the answer waits for the renewal (V70). A token that a renewal brings goes to the controller
 unasked, so that playback outlives a broken IceStorm and clients that topics cannot reach.
+
+    opening --StreamOpened--> open --StreamLost--> moving --StreamOpened--> open
+                               |                     | no server for takeover_seconds
+                               `---- StreamEnded ----+--> none
+
+A stream whose server has died keeps its player; another server that has the title is looked for
+until one goes on with it or the time for that is over.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from iceflix.client import vocabulary as v
-from iceflix.client.sentences import ClientError, Denied, Gone, NotNow, Refusal, Sentence, say
-
-
-@dataclass
-class _Account:
-    """Somebody who is signing in or signed in."""
-
-    user: str
-    password_hash: str = field(repr=False)
-    asking: int = 0  # the number of the question that waits for an answer
-    attempt: int = 1  # 0: signed in
-    token: str = field(default="", repr=False)
-    granted_at: float = 0.0
-    request: int = 0
-
-    @property
-    def signed_in(self) -> bool:
-        """Whether there has been a token."""
-        return self.attempt == 0
-
-
-@dataclass
-class _Connection:
-    """The numbers behind the link."""
-
-    serial: int = 0  # of the present connection
-    misses: int = 0  # checks in a row that Main did not answer
-    last: int = 0  # serial given to anything
-    request: int = 0
-
-
-@dataclass
-class _Step:
-    """The event in hand: when it happened and what is to be done about it."""
-
-    now: float = 0.0
-    out: list[v.Effect] = field(default_factory=list)
-
-
-@dataclass
-class _Stream:
-    """A stream that is wanted, opening or open."""
-
-    serial: int
-    title: v.Title
-    request: int
-    given: str = field(default="", repr=False)  # the token that the controller holds
-    open: bool = False
-    asked: bool = False  # the controller waits for a token that it does not hold
-    denied: bool = False  # opening it was denied once
+from iceflix.client.memory import Account, Connection, Step, Stream
+from iceflix.client.sentences import (
+    ClientError,
+    Denied,
+    Gone,
+    NotNow,
+    Refusal,
+    Sentence,
+    Unreachable,
+    say,
+)
 
 
 class Machine:
@@ -72,10 +40,10 @@ class Machine:
     def __init__(self, policy: v.Policy) -> None:
         self.policy = policy
         self.view = v.View()
-        self._account: _Account | None = None
-        self._stream: _Stream | None = None
-        self._link = _Connection()
-        self._step = _Step()
+        self._account: Account | None = None
+        self._stream: Stream | None = None
+        self._link = Connection()
+        self._step = Step()
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             v.ConnectAsked: self._connect_asked,
             v.MainAnswered: self._main_answered,
@@ -98,13 +66,14 @@ class Machine:
             v.StreamFailed: self._stream_failed,
             v.StreamAsked: self._stream_asked,
             v.RefreshFailed: self._refresh_failed,
+            v.StreamLost: self._stream_lost,
             v.StreamEnded: self._stream_ended,
             v.TimerFired: self._timer_fired,
         }
 
     def handle(self, event: v.Event, now: float) -> list[v.Effect]:
         """Take one event in; ``now`` is monotonic, in seconds."""
-        self._step = _Step(now)
+        self._step = Step(now)
         self._handlers[type(event)](event)
         return self._step.out
 
@@ -218,11 +187,11 @@ class Machine:
             self._do(v.Answer(event.request, refusal))
             return
         self._sign_out()
-        self._account = _Account(event.user, event.password_hash, request=event.request)
+        self._account = Account(event.user, event.password_hash, request=event.request)
         self._show(login=v.Login(signing_in=True))
         self._ask_token(self._account)
 
-    def _ask_token(self, account: _Account) -> None:
+    def _ask_token(self, account: Account) -> None:
         account.asking = self._next()
         self._do(v.StopTimer(v.Timer.RENEW))
         self._do(v.AskToken(account.asking, account.user, account.password_hash))
@@ -311,7 +280,7 @@ class Machine:
             self._do(v.Answer(event.request, refusal))
             return
         self._close_stream()
-        self._stream = _Stream(self._next(), self.view.selection, event.request)
+        self._stream = Stream(self._next(), self.view.selection, event.request, event.wish)
         self._show(playing=v.Playing(self.view.selection, opening=True))
         self._hand_over()
 
@@ -329,12 +298,15 @@ class Machine:
                 self._ask_token(account)
         elif not stream.given:
             stream.given = token
-            self._do(v.OpenStream(stream.serial, stream.title, token))
+            if stream.lost_at is None:
+                self._do(v.OpenStream(stream.serial, stream.title, token, stream.wish))
+            else:
+                self._do(v.TakeOver(stream.serial, stream.title, token))
         elif stream.open:
             stream.given, stream.asked = token, False
             self._do(v.StopTimer(v.Timer.REFRESH), v.RefreshStream(stream.serial, token))
 
-    def _of_stream(self, serial: int) -> _Stream | None:
+    def _of_stream(self, serial: int) -> Stream | None:
         stream = self._stream
         return stream if stream is not None and stream.serial == serial else None
 
@@ -342,10 +314,10 @@ class Machine:
         stream = self._of_stream(event.serial)
         if stream is None:
             return
-        stream.open = True
+        stream.open, stream.lost_at = True, None
         if self.view.playing is not None:
-            self._show(playing=replace(self.view.playing, opening=False))
-        self._do(v.Answer(stream.request))
+            self._show(playing=v.Playing(self.view.playing.title, seekable=event.seekable))
+        self._answer_stream(stream)
         if stream.asked or self.token(self._step.now) not in {None, stream.given}:
             self._hand_over()
 
@@ -359,13 +331,43 @@ class Machine:
             self._doubt(refused)
             if self.token(self._step.now) is not None:
                 self._hand_over()
+        elif stream.lost_at is None:
+            self._drop_stream(event.error)
+        elif (
+            isinstance(event.error, NotNow | Unreachable)
+            and self._step.now - stream.lost_at < self.policy.takeover_seconds
+        ):
+            stream.given = ""
+            self._do(v.StartTimer(v.Timer.TAKEOVER, self.policy.takeover_pause_seconds))
+        else:
+            self._drop_stream(event.error)
+            self._tell(
+                say("No other video server goes on with it. {reason}", reason=event.error.sentence),
+                bad=True,
+            )
+
+    def _stream_lost(self, event: v.StreamLost) -> None:
+        stream = self._of_stream(event.serial)
+        if stream is None or not stream.open or self.view.playing is None:
             return
-        self._drop_stream(event.error)
+        stream.open = stream.asked = stream.denied = False
+        stream.given, stream.lost_at = "", self._step.now
+        self._show(playing=v.Playing(self.view.playing.title, moving=True))
+        self._tell(say("The video server has died; going on from another one."))
+        self._do(v.StopTimer(v.Timer.REFRESH))
+        self._hand_over()
+
+    def _answer_stream(self, stream: Stream, error: ClientError | None = None) -> None:
+        """Answer whoever asked for it, once."""
+        if stream.request is not None:
+            self._do(v.Answer(stream.request, error))
+            stream.request = None
 
     def _drop_stream(self, error: ClientError) -> None:
         """Give up a stream that is not open."""
         if self._stream is not None:
-            self._do(v.CloseStream(self._stream.serial), v.Answer(self._stream.request, error))
+            self._do(v.StopTimer(v.Timer.TAKEOVER), v.CloseStream(self._stream.serial))
+            self._answer_stream(self._stream, error)
             self._stream = None
             self._show(playing=None)
 
@@ -379,7 +381,7 @@ class Machine:
     def _refresh_failed(self, event: v.RefreshFailed) -> None:
         stream = self._of_stream(event.serial)
         account = self._account
-        if stream is None or account is None:
+        if stream is None or account is None or not stream.open:
             return
         if isinstance(event.error, Gone):
             self._stream_ended(v.StreamEnded(event.serial, say("The server has ended the stream.")))
@@ -425,3 +427,5 @@ class Machine:
             if token is not None:
                 stream.given = token
                 self._do(v.RefreshStream(stream.serial, token))
+        elif event.timer is v.Timer.TAKEOVER and stream is not None and not stream.given:
+            self._hand_over()

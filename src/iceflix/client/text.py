@@ -103,3 +103,17 @@ def clock_time(seconds: float) -> str:
     if hours:
         return f"{hours}:{minutes:02}:{seconds_left:02}"
     return f"{minutes}:{seconds_left:02}"
+
+
+_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
+
+
+def parse_clock(text: str) -> float | None:
+    """Read a position as ``1:02:03``, ``2:03`` or seconds; None when it is none of these."""
+    found = _CLOCK.fullmatch(text.strip())
+    if found is None:
+        return None
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    if (found[2] is not None and seconds >= 60) or (found[1] is not None and minutes >= 60):
+        return None
+    return hours * 3600 + minutes * 60 + seconds

@@ -14,6 +14,8 @@ from iceflix.client.sentences import ClientError, Sentence
 class Policy:
     """The times and numbers that the client goes by; seconds where nothing else is said."""
 
+    # pylint: disable=too-many-instance-attributes  # each is a time or a number
+
     attempts: int = 3  # V57: in all, not further ones
     pause_seconds: float = 10.0  # V57: between attempts
     renew_seconds: float = 25.0  # age at which a token is renewed without being told
@@ -21,6 +23,8 @@ class Policy:
     retry_seconds: float = 2.0  # between attempts to renew while a session lasts
     probe_seconds: float = 3.0  # between checks that Main still answers
     misses: int = 2  # unanswered checks after which Main counts as lost
+    takeover_seconds: float = 15.0  # that a stream whose server has died waits for another one
+    takeover_pause_seconds: float = 0.25  # between attempts to find one
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,17 @@ class Title:
     def label(self) -> str:
         """The name, or the beginning of the id when the catalogue does not tell the name now."""
         return self.name or f"{self.id[:12]}…"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a title is to be played: from which second on; or by RTSP, by whoever gets the URL."""
+
+    start: float = 0.0
+    rtsp: bool = False
+
+
+WHOLE = Wish()
 
 
 class Link(Enum):
@@ -58,10 +73,16 @@ class Login:
 
 @dataclass(frozen=True)
 class Playing:
-    """What is playing. ``opening``: the stream has not begun."""
+    """What is playing. ``opening``: the stream has not begun.
+
+    ``moving``: its server has died and another one is looked for. ``seekable``: the server lets
+    us choose the position.
+    """
 
     title: Title
     opening: bool = False
+    moving: bool = False
+    seekable: bool = False
 
 
 @dataclass(frozen=True)
@@ -201,6 +222,7 @@ class PlayAsked:
     """The user wants to see the selected title."""
 
     request: int = 0
+    wish: Wish = Wish()
 
 
 @dataclass(frozen=True)
@@ -210,9 +232,10 @@ class StopAsked:
 
 @dataclass(frozen=True)
 class StreamOpened:
-    """Packets are on their way."""
+    """Packets are on their way, for the first time or from another server."""
 
     serial: int
+    seekable: bool = False
 
 
 @dataclass(frozen=True)
@@ -239,6 +262,13 @@ class RefreshFailed:
 
 
 @dataclass(frozen=True)
+class StreamLost:
+    """The server that sends an open stream is dead or hangs."""
+
+    serial: int
+
+
+@dataclass(frozen=True)
 class StreamEnded:
     """The stream is over: the end of the title (no reason), or a reason to tell."""
 
@@ -254,6 +284,7 @@ class Timer(Enum):
     SIGN_IN = "sign in"
     RENEW = "renew"
     REFRESH = "refresh"
+    TAKEOVER = "takeover"
 
 
 @dataclass(frozen=True)
@@ -285,6 +316,7 @@ Event = (
     | StreamFailed
     | StreamAsked
     | RefreshFailed
+    | StreamLost
     | StreamEnded
     | TimerFired
 )
@@ -331,6 +363,16 @@ class Listen:
 @dataclass(frozen=True)
 class OpenStream:
     """Get a controller for the title and start to receive."""
+
+    serial: int
+    title: Title
+    token: str = field(repr=False)
+    wish: Wish = Wish()
+
+
+@dataclass(frozen=True)
+class TakeOver:
+    """Go on with an open stream from another server, where it was."""
 
     serial: int
     title: Title
@@ -390,6 +432,7 @@ Effect = (
     | AskToken
     | Listen
     | OpenStream
+    | TakeOver
     | RefreshStream
     | CloseStream
     | StartTimer

@@ -11,8 +11,8 @@ from textual.widgets.data_table import ColumnKey
 
 from iceflix.client import vocabulary as v
 from iceflix.client.i18n import Language
+from iceflix.client.player import Statistics
 from iceflix.client.sentences import mark
-from iceflix.client.stream import Statistics
 from iceflix.client.text import cells, clock_time, format_tags, safe, shorten, where
 
 _NARROWEST = 12
@@ -21,6 +21,7 @@ _ADDRESS_WIDTH = 40
 _BAR_WIDTH = 12
 _ROWS_AT_ONCE = 1000
 _FILL_SECONDS = 0.02
+_SEEKS = {"left": "rewind", "right": "forward", "home": "beginning"}
 # A sign and a word each: neither colours nor signs alone carry the meaning (V62).
 _LINKS = {
     v.Link.OFFLINE: ("○", mark("offline")),
@@ -88,6 +89,9 @@ class PlayingLine(Line):
         name = shorten(safe(view.playing.title.label), 30)
         if view.playing.opening or statistics is None:
             self.update(self.speech.say("◌ Opening {name}…", name=name))
+            return
+        if view.playing.moving:
+            self.update(self.speech.say("◌ Looking for another server with {name}…", name=name))
             return
         text = mark("❚❚ Paused: {name}") if statistics.paused else mark("▶ Playing: {name}")
         words = [self.speech.say(text, name=name), self._position(statistics)]
@@ -159,6 +163,7 @@ class Results(DataTable[Text]):
         self._selected: str | None = None
         self._filler: Timer | None = None
         self._columns: list[ColumnKey] = []
+        self._seekable = False
 
     def on_mount(self) -> None:
         """Make the columns."""
@@ -189,11 +194,16 @@ class Results(DataTable[Text]):
             event.stop()
             event.prevent_default()
             self.screen.set_focus(self.screen.query_one("#term"))
+        elif self._seekable and event.key in _SEEKS:  # else the list would scroll
+            event.stop()
+            event.prevent_default()
+            await self.app.run_action(_SEEKS[event.key])
         else:
             await super()._on_key(event)
 
     def show(self, view: v.View) -> None:
         """Show these titles; only what has changed is touched, and the cursor stays."""
+        self._seekable = view.playing is not None and view.playing.seekable
         before, was_selected = self._shown, self._selected
         self._shown = view.results
         self._selected = view.selection.id if view.selection is not None else None

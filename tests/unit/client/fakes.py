@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from iceflix.client.player import Statistics
 from iceflix.client.sentences import Sentence
 from iceflix.client.session import Options, Session
-from iceflix.client.stream import Statistics
 from iceflix.contract import Ice, IceFlix, IceStorm
 from iceflix.runtime.settings import Settings
 
@@ -100,6 +100,7 @@ class FakeCatalog(IceFlix.MediaCatalog):
         self.absent: set[str] = set()
         self.disowned: set[str] = set()
         self.provider: IceFlix.StreamProviderPrx | None = None
+        self.others: list[IceFlix.StreamProviderPrx] = []  # given first, once each
 
     def getTile(self, media_id: str, current: Ice.Current | None = None) -> IceFlix.Media:
         """Look up."""
@@ -109,7 +110,8 @@ class FakeCatalog(IceFlix.MediaCatalog):
         if media_id in self.absent:
             raise IceFlix.TemporaryUnavailable
         name, tags = self.titles[media_id]
-        return IceFlix.Media(media_id, self.provider, IceFlix.MediaInfo(name, tags))
+        provider = self.others.pop(0) if self.others else self.provider
+        return IceFlix.Media(media_id, provider, IceFlix.MediaInfo(name, tags))
 
     def getTilesByName(
         self, name: str, exact: bool, current: Ice.Current | None = None
@@ -193,12 +195,82 @@ class FakeController(IceFlix.StreamController):
             current.adapter.remove(current.id)
 
 
+class FakeControl(IceFlix.PlaybackControl):
+    """A controller that can be told what to do. It sends nothing, and goes by no clock."""
+
+    def __init__(self, calls: Calls, topic: str) -> None:
+        self.calls = calls
+        self.topic = topic
+        self.at = 0.0
+        self.paused = False
+
+    def getSDP(self, authentication: str, port: int, current: Ice.Current | None = None) -> str:
+        """Describe."""
+        self.calls.note("getSDP", authentication, port)
+        where = f"a=range:npt={self.at}-90\r\n"
+        return SDP + where + f"m=video {port} RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+
+    def getSyncTopic(self, current: Ice.Current | None = None) -> str:
+        """Name."""
+        return self.topic
+
+    def refreshAuthentication(
+        self, authentication: str, current: Ice.Current | None = None
+    ) -> None:
+        """Take a token."""
+        self.calls.note("refreshAuthentication", authentication)
+
+    def stop(self, current: Ice.Current | None = None) -> None:
+        """End."""
+        self.calls.note("stop")
+        assert current is not None
+        with contextlib.suppress(Ice.NotRegisteredException):
+            current.adapter.remove(current.id)
+
+    def startAt(self, seconds: float, current: Ice.Current | None = None) -> None:
+        """Begin there."""
+        self.calls.note("startAt", seconds)
+        self.at = seconds
+
+    def pause(self, current: Ice.Current | None = None) -> None:
+        """Wait."""
+        self.calls.note("pause")
+        self.paused = True
+
+    def resume(self, current: Ice.Current | None = None) -> None:
+        """Go on."""
+        self.calls.note("resume")
+        self.paused = False
+
+    def seek(self, seconds: float, current: Ice.Current | None = None) -> float:
+        """Go to the whole second before."""
+        self.calls.note("seek", seconds)
+        self.at = float(int(seconds))
+        return self.at
+
+    def state(self, current: Ice.Current | None = None) -> IceFlix.PlaybackState:
+        """Tell."""
+        self.calls.note("state")
+        return IceFlix.PlaybackState(
+            position=self.at, duration=90.0, sending=False, paused=self.paused, seekable=True
+        )
+
+    def tracks(self, current: Ice.Current | None = None) -> list[IceFlix.MediaTrack]:
+        """Tell."""
+        return []
+
+    def rtspUrl(self, authentication: str, current: Ice.Current | None = None) -> str:
+        """Give a URL."""
+        self.calls.note("rtspUrl", authentication)
+        return "rtsp://127.0.0.1:8554/unguessable"
+
+
 class FakeProvider(IceFlix.StreamProvider):
     """Makes controllers."""
 
     def __init__(self, calls: Calls) -> None:
         self.calls = calls
-        self.controller: type[FakeController] = FakeController
+        self.controller: type[FakeController | FakeControl] = FakeController
         self.proxies: list[Ice.ObjectPrx] = []
 
     def getStream(
@@ -222,6 +294,9 @@ class FakeProvider(IceFlix.StreamProvider):
         """Do nothing."""
 
 
+FIGURES = Statistics(1234, 5, 3.1e6, 61.5, 61.5, duration=90.0)
+
+
 @dataclass
 class FakePlayer:
     """A player without sound or picture."""
@@ -231,6 +306,8 @@ class FakePlayer:
     sdp: str = ""
     stopped: int = 0
     paused: bool = False
+    figures: Statistics = FIGURES
+    told: list[tuple[str, object]] = field(default_factory=list)
     ended: Callable[[Sentence | None], None] | None = None
 
     def bind(self, address: str) -> int:
@@ -250,10 +327,21 @@ class FakePlayer:
         """Remember."""
         self.paused = on
 
+    def suspend(self, on: bool) -> None:
+        """Remember."""
+        self.told.append(("suspend", on))
+
+    def moved(self, position: float) -> None:
+        """Remember."""
+        self.told.append(("moved", position))
+
+    def rejoin(self, sdp: str) -> None:
+        """Remember."""
+        self.told.append(("rejoin", sdp))
+
     def statistics(self) -> Statistics:
         """Invent."""
-        figures = Statistics(packets=1234, lost=5, bits_per_second=3.1e6, position=61.5)
-        return replace(figures, duration=90.0, paused=self.paused)
+        return replace(self.figures, paused=self.paused)
 
 
 class Platform:
@@ -287,6 +375,10 @@ class Platform:
         if catalog is not None:
             proxy = self._publish("catalog", catalog)
             self.main.catalog = IceFlix.MediaCatalogPrx.uncheckedCast(proxy)
+
+    def another_provider(self, name: str, provider: FakeProvider) -> IceFlix.StreamProviderPrx:
+        """One more provider, which the catalogue does not know."""
+        return IceFlix.StreamProviderPrx.uncheckedCast(self._publish(name, provider))
 
     def _publish(self, name: str, servant: Ice.Object) -> Ice.ObjectPrx:
         """Every object has an adapter of its own, so that it can die alone."""

@@ -76,6 +76,10 @@ class Sender:
         """Send from the beginning."""
         self._pipeline.set_state(self._gst.State.PLAYING)
 
+    def pause(self) -> None:
+        """Hold the packets back."""
+        self._pipeline.set_state(self._gst.State.PAUSED)
+
     def close(self) -> None:
         """Stop."""
         self._pipeline.set_state(self._gst.State.NULL)

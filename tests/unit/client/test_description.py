@@ -22,7 +22,7 @@ def test_tracks_and_duration() -> None:
     assert description.duration == 12.5
     assert description.tracks == (
         Track(0, "video", 5000, 96, "H264"),
-        Track(1, "audio", 5002, 97, "MPEG4-GENERIC"),
+        Track(1, "audio", 5002, 97, "MPEG4-GENERIC", 44100),
     )
 
 
@@ -70,3 +70,19 @@ def test_bound_ports() -> None:
         " 1234: 00000000000000000000000001000000:C350 0000:0000 07\n"
     )
     assert bound_ports(table) == {8080, 50000}
+
+
+@pytest.mark.parametrize(
+    ("line", "start", "duration"),
+    [
+        ("a=range:npt=12.5-90.25", 12.5, 90.25),
+        ("a=range:npt=0-", 0.0, None),
+        ("a=range:npt=-7", 0.0, 7.0),
+        ("a=range:npt=now-", 0.0, None),
+        ("a=tool:x", 0.0, None),
+    ],
+)
+def test_where_a_stream_begins(line: str, start: float, duration: float | None) -> None:
+    """Where a stream begins."""
+    found = parse(f"v=0\r\n{line}\r\nm=video 5000 RTP/AVP 96\r\n")
+    assert (found.start, found.duration) == (start, duration)

@@ -6,7 +6,7 @@ from typing import TypeVar
 import pytest
 
 from iceflix.client import vocabulary as v
-from iceflix.client.sentences import ClientError, Denied, Gone, NotNow, Unreachable, say
+from iceflix.client.sentences import ClientError, Denied, Gone, NotNow, Refused, Unreachable, say
 from iceflix.client.state import Machine
 
 E = TypeVar("E")
@@ -531,6 +531,94 @@ def test_stopping_while_opening_answers_the_request(world: World) -> None:
     assert world.error() is not None
     world.tell(v.StreamOpened(serial))
     assert world.view.playing is None
+
+
+def test_a_wish_reaches_the_stream(world: World) -> None:
+    """A wish reaches the stream."""
+    world.signed_in()
+    world.tell(v.Chosen(TITLE))
+    world.tell(v.PlayAsked(wish=v.Wish(start=90.0)))
+    assert world.last(v.OpenStream).wish.start == 90.0
+
+
+def test_a_stream_whose_server_dies_goes_on_elsewhere(world: World) -> None:
+    """The token that is good goes to the next server; the player is never told to stop."""
+    world.playing("t1")
+    world.tell(v.StreamLost(world.stream))
+    assert world.view.playing == v.Playing(TITLE, moving=True)
+    assert "going on from another one" in str(world.last(v.Notice).sentence)
+    assert world.last(v.TakeOver) == v.TakeOver(world.stream, TITLE, "t1")
+    world.tell(v.StreamLost(world.stream))
+    assert len(world.all(v.TakeOver)) == 1
+    world.tell(v.StreamOpened(world.stream, seekable=True))
+    assert world.view.playing == v.Playing(TITLE, seekable=True)
+    assert not world.all(v.CloseStream)
+    assert len(world.all(v.Answer)) == 3, "connect, sign in, play: nobody is answered twice"
+    world.wait(25)
+    world.grant("t2")
+    assert world.last(v.RefreshStream).token == "t2"
+
+
+def test_another_server_is_looked_for_until_there_is_one(world: World) -> None:
+    """Another server is looked for until there is one."""
+    world.playing("t1")
+    world.tell(v.StreamLost(world.stream))
+    for _ in range(4):
+        world.tell(v.StreamFailed(world.stream, BUSY))
+        world.wait(0.25)
+    assert world.times(v.TakeOver) == [0, 0.25, 0.5, 0.75, 1.0]
+    world.tell(v.StreamOpened(world.stream))
+    world.wait(20)
+    assert len(world.all(v.TakeOver)) == 5
+
+
+def test_without_another_server_the_stream_ends(world: World) -> None:
+    """Without another server the stream ends, and there is a reason."""
+    world.playing("t1")
+    world.tell(v.StreamLost(world.stream))
+    while world.view.playing is not None:
+        world.tell(v.StreamFailed(world.stream, BUSY))
+        world.wait(0.25)
+    assert 14 < world.now < 16
+    assert world.last(v.Notice).bad
+    assert world.last(v.CloseStream).serial == world.stream
+    assert v.Timer.TAKEOVER not in world.timers
+
+
+def test_a_server_that_refuses_is_not_asked_again(world: World) -> None:
+    """A server that refuses is not asked again."""
+    world.playing("t1")
+    world.tell(v.StreamLost(world.stream))
+    world.tell(v.StreamFailed(world.stream, Refused(say("not from the middle"))))
+    assert world.view.playing is None
+    assert "not from the middle" in str(world.last(v.Notice).sentence)
+
+
+def test_taking_over_waits_for_a_token(world: World) -> None:
+    """Taking over waits for a token, and gets another one when that is refused."""
+    world.playing("t1")
+    world.tell(v.Revoked("t1"))
+    world.tell(v.StreamLost(world.stream))
+    assert not world.all(v.TakeOver)
+    world.grant("t2")
+    assert world.last(v.TakeOver).token == "t2"
+    world.tell(v.StreamFailed(world.stream, Denied(say("no"))))
+    world.grant("t3")
+    assert world.last(v.TakeOver).token == "t3"
+
+
+def test_stopping_while_another_server_is_looked_for(world: World) -> None:
+    """Stopping while another server is looked for."""
+    world.playing("t1")
+    serial = world.stream
+    world.tell(v.StreamLost(serial))
+    world.tell(v.StopAsked())
+    assert world.view.playing is None
+    assert world.last(v.CloseStream).serial == serial
+    world.tell(v.StreamOpened(serial))
+    world.tell(v.StreamFailed(serial, BUSY))
+    assert world.view.playing is None
+    assert v.Timer.TAKEOVER not in world.timers
 
 
 def test_an_authenticator_that_repeats_itself_causes_no_storm(world: World) -> None:

@@ -33,7 +33,7 @@ class Life(RuleBasedStateMachine):
                 self.numbers["check"] = effect.serial
             elif isinstance(effect, v.AskToken):
                 self.questions.append(effect.serial)
-            elif isinstance(effect, v.OpenStream | v.RefreshStream):
+            elif isinstance(effect, v.OpenStream | v.TakeOver | v.RefreshStream):
                 self.numbers["stream"] = effect.serial
                 self.given.setdefault(effect.serial, []).append(effect.token)
             elif isinstance(effect, v.Answer):
@@ -127,6 +127,11 @@ class Life(RuleBasedStateMachine):
             if good
             else v.StreamFailed(self.numbers["stream"], error)
         )
+
+    @rule()
+    def server_dies(self) -> None:
+        """Nobody sends the stream any more."""
+        self.tell(v.StreamLost(self.numbers["stream"]))
 
     @rule()
     def controller_asks(self) -> None:

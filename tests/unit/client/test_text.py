@@ -1,5 +1,6 @@
 """Names from strangers, tags from people."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,6 +8,7 @@ from iceflix.client.text import (
     cells,
     clock_time,
     format_tags,
+    parse_clock,
     parse_tags,
     safe,
     shorten,
@@ -107,3 +109,24 @@ def test_where_a_proxy_leads() -> None:
 def test_where_takes_anything(text: str) -> None:
     """Where takes anything."""
     assert isinstance(where(text), str)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90.0),
+        ("1.5", 1.5),
+        ("1:30", 90.0),
+        (" 1:02:03.5 ", 3723.5),
+        ("0", 0.0),
+        ("-1", None),
+        ("1:75", None),
+        ("1:75:00", None),
+        ("", None),
+        ("1:", None),
+        ("nan", None),
+    ],
+)
+def test_positions_are_read(text: str, seconds: float | None) -> None:
+    """Positions are read as people write them."""
+    assert parse_clock(text) == seconds
