@@ -46,3 +46,9 @@ def threads(pids: Iterable[int]) -> int:
         with contextlib.suppress(OSError):
             total += len(list(Path(f"/proc/{pid}/task").iterdir()))
     return total
+
+
+def machine_seconds() -> float:
+    """Processor time that the whole machine has used."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - times.iowait - times.guest - times.guest_nice)

@@ -40,7 +40,7 @@ class Ours:
             media.symlink_to(clip())
         self._auth, self._authenticator = _authenticator(services)
         properties = {
-            # "Stream.Sender": sender,
+            "Stream.Sender": sender,
             "Stream.Max": _MOST_STREAMS,
             "Media.SettleSeconds": "0.1",
             "Media.CacheFile": str(services.home / f"library-{sender}.json"),

@@ -29,7 +29,7 @@ class Sample:
     """What was measured. ``cpu``: ms of processor time per second of one delivered stream.
 
     ``share``: of the video that was due, how much came. ``megabytes``, ``threads``: of the server,
-    all streams running.
+    all streams running. ``others``: processors that programs other than these used.
     """
 
     cpu: float
@@ -37,6 +37,7 @@ class Sample:
     heard: Heard
     megabytes: float
     threads: int
+    others: float
 
     @property
     def complete(self) -> bool:
@@ -53,18 +54,41 @@ def take(server: Server, wish: Wish) -> Sample:
         viewers.await_streams(wish.count, _COME_SECONDS)
         time.sleep(_SETTLE_SECONDS)
         pids = server.pids
+        before = _Reading.now(pids, viewers)
         viewers.begin()
-        began, before = time.monotonic(), meter.cpu_seconds(pids)
         time.sleep(wish.seconds)
-        used, passed = meter.cpu_seconds(pids) - before, time.monotonic() - began
+        after = _Reading.now(pids, viewers)
         heard = viewers.report()
         return Sample(
-            used * 1000 / max(heard.delivered, 0.001),
-            heard.delivered / (wish.count * passed),
+            (after.server - before.server) * 1000 / max(heard.delivered, 0.001),
+            heard.delivered / (wish.count * (after.moment - before.moment)),
             heard,
             meter.megabytes(pids),
             meter.threads(pids),
+            before.others(after),
         )
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Seconds: of the clock, and of the processors, used by the server, the viewers, by all."""
+
+    moment: float
+    server: float
+    viewers: float
+    machine: float
+
+    @classmethod
+    def now(cls, pids: Sequence[int], viewers: Viewers) -> "_Reading":
+        """Read the meters."""
+        server, seen = meter.cpu_seconds(pids), meter.cpu_seconds([viewers.pid])
+        return cls(time.monotonic(), server, seen, meter.machine_seconds())
+
+    def others(self, later: "_Reading") -> float:
+        """Processors that neither the server nor the viewers have used since."""
+        used = later.machine - self.machine
+        used -= later.server - self.server + later.viewers - self.viewers
+        return max(0.0, used / (later.moment - self.moment))
 
 
 class Record:
@@ -105,6 +129,10 @@ class Record:
     def last_try(self, name: str, count: int) -> Sample | None:
         """A server's last sample, whatever it delivered."""
         return next(reversed(self.samples.get((name, count), [])), None)
+
+    def others(self) -> Figure:
+        """How many processors other programs used meanwhile."""
+        return Figure.of([s.others for samples in self.samples.values() for s in samples] or [0.0])
 
     def sentences(self) -> list[str]:
         """What went wrong."""

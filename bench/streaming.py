@@ -1,14 +1,14 @@
 """What a stream costs: processor time, memory, threads; loss, bursts and pace at the viewers."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench import clip, single
-from bench.frame import Cell, Chart, Contest, Goal, Table
+from bench.frame import Cell, Chart, Contest, Goal, Table, number
 from bench.machine import say
 from bench.ours import Ours
-from bench.points import Record, Wish
+from bench.points import Record, Sample, Wish
 from bench.rivals import FLOOR, GstRtspServer, Server, VlcServer, ffmpeg, floor
 from bench.services import Services
 from bench.viewers import BUFFER_MS
@@ -16,14 +16,14 @@ from bench.viewers import BUFFER_MS
 OURS, OTHER_SENDER = "IceFlix", "IceFlix, its GStreamer sender"
 _BEST = "IceFlix by the best of the other servers"
 _APART = (FLOOR, OTHER_SENDER, _BEST)
-_RATIO, _MEGABYTES, _THREADS = 0.35, 0.3, 4
+_RATIO, _MEGABYTES, _THREADS, _COMPLETE = 0.35, 0.3, 4, 0.98
 _MANY, _MIDDLE = 500, 100
 _ROUNDS = (
     (Wish(1, 6), Wish(20, 4), Wish(_MIDDLE, 4), Wish(200, 4)),
     (Wish(1, 6), Wish(20, 4), Wish(_MIDDLE, 4), Wish(200, 4)),
     (Wish(_MIDDLE, 4), Wish(200, 4)),
 )
-_QUICK_ROUNDS = ((Wish(1, 4), Wish(_MIDDLE, 2)),)
+_QUICK_ROUNDS = ((Wish(1, 2), Wish(_MIDDLE, 2)),)
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,18 @@ def measure(quick: bool) -> Sequence[Table]:
         rivals: list[Server] = [GstRtspServer(), ffmpeg(), VlcServer()]
         other: Server = Ours(services, OTHER_SENDER, "gstreamer")
         servers = [ours, *rivals, other, floor()]
-        rounds = _QUICK_ROUNDS if quick else _ROUNDS
-        for turn, wishes in enumerate(rounds):
+        for turn, wishes in enumerate(_QUICK_ROUNDS if quick else _ROUNDS):
             turns.run(servers, wishes, turn)
-        say("viewers that take packets in bulk ...")
-        bulk.run([ours, floor()] if quick else servers, [Wish(_MIDDLE, 4, True)], 0)
+        if not quick:
+            say("viewers that take packets in bulk ...")
+            bulk.run(servers, [Wish(_MIDDLE, 4, True)], 0)
         say(f"{_MANY} streams ...")
-        many.run([ours], [Wish(_MANY, 4 if quick else 10)], 0)
-    names = [server.name for server in servers]
-    counts = [wish.count for wish in rounds[0]]
-    found = Findings(names, [server.name for server in rivals], counts, turns, bulk, many)
-    return [_processor(found), _pace(found), _size(found), _crowd(found), _in_bulk(found)]
+        many.run([ours, floor()], [Wish(_MANY, 4 if quick else 10)], 0)
+    names, others = ([server.name for server in group] for group in (servers, rivals))
+    counts = sorted({count for _name, count in turns.samples})
+    found = Findings(names, others, counts, turns, bulk, many)
+    tables = [_processor(found), _pace(found), _size(found), _crowd(found)]
+    return tables if quick else [*tables, _in_bulk(found)]
 
 
 def _processor(found: Findings) -> Table:
@@ -84,7 +85,8 @@ def _processor(found: Findings) -> Table:
         "counted. GStreamer's server: in Python, nothing decoded. FFmpeg: `ffmpeg -re -c copy -f "
         "rtp`. VLC: VLM, vod. The viewers take packets one by one, so that a server that sends in "
         "bulk (UDP_SEGMENT) pays for having it split; the last table has viewers that take it as "
-        f"it was sent. {_said(record)}".rstrip(),
+        f"it was sent. Meanwhile other programs used {number(record.others().median)} processors "
+        f"(at most {number(record.others().greatest)}). {_said(record)}".rstrip(),
         ("streams at once", *map(str, found.counts)),
         (*rows, (_BEST, *ratios)),
         tuple(goals),
@@ -146,35 +148,35 @@ def _size(found: Findings) -> Table:
 
 
 def _crowd(found: Findings) -> Table:
-    sample = found.many.last_try(OURS, _MANY)
-    one = found.turns.last(OURS, found.counts[0])
-    title = f"{_MANY} streams of IceFlix at once"
-    method = f"Lost: numbers missing in the RTP sequences at the receiver. {_said(found.many)}"
-    if sample is None:
-        return Table(title, method, ("", "figure"), ())
-    heard, pace = sample.heard, sample.heard.pace
-    rows: list[tuple[Cell, ...]] = [
-        ("packets received", heard.packets),
-        ("packets lost", heard.lost),
-        ("packets in another order", heard.reordered),
-        ("share of the video that came in time", sample.share),
-        ("processor time, ms per stream and second", sample.cpu),
-        ("longest burst, packets within 1 ms: median of the streams", pace.burst),
-        ("unevenness, ms: median of the streams", pace.uneven),
-        ("threads", sample.threads),
+    samples = {name: found.many.last_try(name, _MANY) for name in (OURS, FLOOR)}
+    there = {name: sample for name, sample in samples.items() if sample is not None}
+    lines: list[tuple[str, Callable[[Sample], Cell]]] = [
+        ("packets received", lambda s: s.heard.packets),
+        ("packets lost", lambda s: s.heard.lost),
+        ("packets in another order", lambda s: s.heard.reordered),
+        ("of the video that was due, came", lambda s: s.share),
+        ("processor time, ms per stream and second", lambda s: s.cpu),
+        ("burst, packets within 1 ms; of the streams", lambda s: s.heard.pace.burst),
+        ("unevenness, ms; of the streams", lambda s: s.heard.pace.uneven),
+        ("threads", lambda s: s.threads),
+        ("processors that other programs used", lambda s: s.others),
     ]
-    goals = [Goal(f"{_MANY} streams: packets lost", 0, heard.lost, "", False)]
-    if one is not None:
-        further = (sample.megabytes - one.megabytes) / (_MANY - found.counts[0])
-        rows.append(("MiB for a further stream", further))
+    goals: list[Goal] = []
+    ours, one = there.get(OURS), found.turns.last(OURS, found.counts[0])
+    if ours is not None:
+        goals.append(Goal(f"{_MANY} streams: packets lost", 0, ours.heard.lost, "", False))
+        goals.append(Goal(f"{_MANY} streams: of the video, came", _COMPLETE, ours.share))
+    if ours is not None and one is not None:
+        further = (ours.megabytes - one.megabytes) / (_MANY - found.counts[0])
         goals.append(Goal("memory for a further stream", _MEGABYTES, further, "MiB", False))
-        threads = sample.threads - one.threads
-        goals.append(Goal("threads more than with one stream", _THREADS, threads, "", False))
+        more = ours.threads - one.threads
+        goals.append(Goal("threads more than with one stream", _THREADS, more, "", False))
     return Table(
-        title,
-        method.rstrip(),
-        ("", "figure"),
-        tuple(rows),
+        f"{_MANY} streams at once",
+        "Lost: numbers missing in the RTP sequences at the receiver. Meanwhile one process "
+        f"receives all of them on the same machine. {_said(found.many)}".rstrip(),
+        ("", *there),
+        tuple((line, *(value(sample) for sample in there.values())) for line, value in lines),
         tuple(goals),
     )
 

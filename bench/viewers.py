@@ -157,6 +157,11 @@ class Viewers:
         self._process.communicate()
         self._selector.close()
 
+    @property
+    def pid(self) -> int:
+        """Of their process."""
+        return self._process.pid
+
     def port(self, stream: int) -> int:
         """Where a stream's video is expected; its audio two above."""
         return self.first_port + PORTS * stream
