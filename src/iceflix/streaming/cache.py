@@ -48,14 +48,15 @@ class Cache:
         self._lock = threading.RLock()
         self._dirty = False
 
-    def recognise(self, found: Mapping[str, Stamp]) -> dict[str, Entry]:
-        """What is known of these files, also of those that have got another name since."""
+    def recognise(self, found: Mapping[str, Stamp]) -> tuple[dict[str, Entry], set[str]]:
+        """What is known of these files; which of them have got another name since."""
         with self._lock:
             named, renamed = sort_out(found, self._loaded.entries)
             self._loaded.entries.update(renamed)
             self._dirty |= bool(renamed)
             known = {**named, **renamed}.items()
-            return {path: entry for path, entry in known if entry.format or entry.problem}
+            usable = {path: entry for path, entry in known if entry.format or entry.problem}
+            return usable, set(renamed)
 
     def entries(self) -> dict[str, Entry]:
         """All that is known, by path."""

@@ -158,10 +158,11 @@ class Librarian:
 
     def _pass(self, paths: set[str] | None) -> None:
         listing, scope = self._eyes.read(paths)
-        unread = self._desk.scanner.recognise(listing, self._shelf)
-        self._shelf.drop_vanished(listing, scope)
+        scanner, shelf = self._desk.scanner, self._shelf
+        known = scanner.recognise(listing, shelf)
+        shelf.drop_vanished(listing, scope, known.renamed)
         try:
-            outcome = self._desk.scanner.read(listing, unread, self._shelf, self._desk.progress)
+            outcome = scanner.read(listing, known.unread, shelf, self._desk.progress)
         finally:
             self._desk.close_readers()
         if outcome.cancelled:

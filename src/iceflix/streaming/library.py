@@ -160,10 +160,11 @@ class Medium:
 
 @dataclass(frozen=True)
 class Change:
-    """What an update did: the medium that became known, the medium that has no place left."""
+    """What an update did: the medium that became known; that is gone; that has lost a place."""
 
     new: str | None = None
     gone: str | None = None
+    kept: str | None = None
 
 
 def title_of(path: str) -> str:
@@ -201,7 +202,7 @@ class Library:
         places = self._places[entry.digest]
         del places[path]
         if places:
-            return Change()
+            return Change(kept=entry.digest)
         del self._places[entry.digest]
         return Change(gone=entry.digest)
 

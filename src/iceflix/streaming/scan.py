@@ -64,6 +64,14 @@ class Outcome:
     cancelled: bool
 
 
+@dataclass(frozen=True)
+class Recognised:
+    """What becomes of a listing: files that are to be read; known ones with another name."""
+
+    unread: list[str]
+    renamed: frozenset[str]
+
+
 class Cancelled(Exception):
     """The scan is to end now."""
 
@@ -131,16 +139,17 @@ class Scanner:
 
     def scan(self, listing: Listing, listener: Listener, progress: Progress) -> Outcome:
         """Tell what is known of a listing, and read the rest."""
-        return self.read(listing, self.recognise(listing, listener), listener, progress)
+        return self.read(listing, self.recognise(listing, listener).unread, listener, progress)
 
-    def recognise(self, listing: Listing, listener: Listener) -> list[str]:
-        """Tell what is known of a listing; returns the files that are to be read. Opens none."""
-        known = self._cache.recognise(listing.found)
+    def recognise(self, listing: Listing, listener: Listener) -> Recognised:
+        """Tell what is known of a listing. Opens no file."""
+        known, renamed = self._cache.recognise(listing.found)
         for path, said in listing.problems.items():
             listener.skipped(path, said)
         for path, entry in known.items():
             _tell(listener, path, entry)
-        return [path for path in listing.found if path not in known]
+        unread = [path for path in listing.found if path not in known]
+        return Recognised(unread, frozenset(renamed))
 
     def read(
         self, listing: Listing, unread: Sequence[str], listener: Listener, progress: Progress

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from iceflix.runtime.log import get_logger
 from iceflix.streaming.library import Change, Entry, Library, Medium
@@ -41,8 +41,13 @@ class Shelf:
         if not known:
             _log.warning("file skipped", path=printable(path), reason=reason)
 
-    def drop_vanished(self, listing: Listing, scope: Scope | None = None) -> None:
-        """Forget files that a listing does not hold; those that it is about, else all."""
+    def drop_vanished(
+        self, listing: Listing, scope: Scope | None = None, renamed: Container[str] = ()
+    ) -> None:
+        """Forget files that a listing does not hold; those that it is about, else all.
+
+        What has only got another name is announced again, under that.
+        """
         found, problems = listing.found, listing.problems
 
         def is_gone(path: str) -> bool:
@@ -51,6 +56,8 @@ class Shelf:
         with self._lock:
             gone = [path for path in self._library.paths() if is_gone(path)]
             changes = {path: self._library.drop(path) for path in gone}
+            kept = dict.fromkeys(change.kept for change in changes.values() if change.kept)
+            media = [self._library.places(media_id) for media_id in kept]
             self._told = {
                 path: said
                 for path, said in self._told.items()
@@ -58,6 +65,10 @@ class Shelf:
             }
         for path, change in changes.items():
             _log_change(path, change)
+        for places in media:
+            if places and all(medium.path in renamed for medium in places):
+                _log.info("title renamed", media=places[0].id, path=printable(places[0].path))
+                self._announce(places[0])
 
     def places(self, media_id: str) -> list[Medium]:
         """The medium at each of its places."""

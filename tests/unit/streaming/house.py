@@ -57,6 +57,14 @@ class House:
         """Wait until these are available, and nothing else."""
         wait_until(lambda: self.titles() == set(titles), what=f"{titles}, not {self.titles()}")
 
+    def await_announced(self, *titles: str) -> None:
+        """Wait until these have been announced, each once, and nothing else."""
+
+        def told() -> list[str]:
+            return sorted(medium.title for medium in self.announced)
+
+        wait_until(lambda: told() == sorted(titles), what=f"{titles}, not {told()}")
+
     def close(self) -> None:
         """Stop everything."""
         self.librarian.stop()

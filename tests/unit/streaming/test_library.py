@@ -70,7 +70,7 @@ def test_equal_content_is_one_medium() -> None:
     assert library.put("/m/one.mp4", entry("1")) == Change(new="1")
     assert library.put("/m/copy.mp4", entry("1")) == Change()
     assert [medium.title for medium in library.places("1")] == ["one", "copy"]
-    assert library.drop("/m/one.mp4") == Change()
+    assert library.drop("/m/one.mp4") == Change(kept="1")
     assert library.drop("/m/copy.mp4") == Change(gone="1")
 
 
