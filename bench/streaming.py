@@ -40,24 +40,27 @@ class Findings:
 
 def measure(quick: bool) -> Sequence[Table]:
     """Measure all servers. Raises BenchError when ours cannot be started."""
-    turns, bulk, many = Record(), Record(), Record()
     with Services() as services:
-        ours: Server = Ours(services, OURS, "paced")
-        rivals: list[Server] = [GstRtspServer(), ffmpeg(), VlcServer()]
-        other: Server = Ours(services, OTHER_SENDER, "gstreamer")
-        servers = [ours, *rivals, other, floor()]
-        for turn, wishes in enumerate(_QUICK_ROUNDS if quick else _ROUNDS):
-            turns.run(servers, wishes, turn)
-        if not quick:
-            say("viewers that take packets in bulk ...")
-            bulk.run(servers, [Wish(_MIDDLE, 4, True)], 0)
-        say(f"{_MANY} streams ...")
-        many.run([ours, floor()], [Wish(_MANY, 4 if quick else 10)], 0)
-    names, others = ([server.name for server in group] for group in (servers, rivals))
-    counts = sorted({count for _name, count in turns.samples})
-    found = Findings(names, others, counts, turns, bulk, many)
+        found = _gather(services, quick)
     tables = [_processor(found), _pace(found), _size(found), _crowd(found)]
     return tables if quick else [*tables, _in_bulk(found)]
+
+
+def _gather(services: Services, quick: bool) -> Findings:
+    turns, bulk, many = Record(), Record(), Record()
+    ours: Server = Ours(services, OURS, "paced")
+    rivals: list[Server] = [GstRtspServer(), ffmpeg(), VlcServer()]
+    servers = [ours, *rivals, Ours(services, OTHER_SENDER, "gstreamer"), floor()]
+    for turn, wishes in enumerate(_QUICK_ROUNDS if quick else _ROUNDS):
+        turns.run(servers, wishes, turn)
+    if not quick:
+        say("viewers that take packets in bulk ...")
+        bulk.run(servers, [Wish(_MIDDLE, 4, True)], 0)
+    say(f"{_MANY} streams ...")
+    many.run([ours, floor()], [Wish(_MANY, 4 if quick else 10)], 0)
+    counts = sorted({count for _name, count in turns.samples})
+    names, others = ([server.name for server in group] for group in (servers, rivals))
+    return Findings(names, others, counts, turns, bulk, many)
 
 
 def _processor(found: Findings) -> Table:
