@@ -3,6 +3,7 @@
 import functools
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,8 @@ from iceflix.runtime.scheduler import Handle
 
 _LATER_MILLIS = 1000  # what an answer may take beyond the deadline that it was given
 _CALL_OFF_MILLIS = 1000
+_FRESH_SECONDS = 0.2  # so long a multiserver that was well is well for further requests
+_NEVER = float("-inf")
 _log = get_logger(__name__)
 _Result = IceFlix.JobResult
 _Multiserver = IceFlix.MultiserverPrx
@@ -58,6 +61,14 @@ class _Run:
         return {CORRELATION: self.job.job}
 
 
+@dataclass
+class _Server:
+    """A multiserver: how many jobs it was given, when it last said that it is well."""
+
+    jobs: int = 0
+    well_at: float = _NEVER
+
+
 class Dispatcher:
     """Runs the errands of all jobs. Thread-safe."""
 
@@ -73,7 +84,7 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._rotation = Rotation()
         self._runs: dict[str, _Run] = {}
-        self._served: dict[str, int] = {}
+        self._servers: defaultdict[str, _Server] = defaultdict(_Server)
         directory.attend(MULTISERVER)  # one that hangs in the middle of a job says nothing
         directory.on_removed(MULTISERVER, self._lost)
 
@@ -96,7 +107,7 @@ class Dispatcher:
     def details(self) -> dict[str, str]:
         """What the status says."""
         with self._lock:
-            served = " ".join(str(count) for _, count in sorted(self._served.items()))
+            served = " ".join(str(each.jobs) for _, each in sorted(self._servers.items()))
             return {"jobs under way": str(len(self._runs)), "jobs given": served or "none"}
 
     def stop(self) -> None:
@@ -114,12 +125,14 @@ class Dispatcher:
 
     def _lost(self, known: Known[_Multiserver]) -> None:
         """The directory has found out that it is dead or hung, maybe in the middle of a job."""
+        self._servers[known.id].well_at = _NEVER
         for run in self._under_way():
             proxy = run.proxies.get(known.id)
             if proxy is not None and _same(proxy, known.proxy):
                 self._do(run, functools.partial(self._gone, run, known.id))
 
     def _gone(self, run: _Run, server: str) -> list[Effect[_Result]]:
+        self._servers[server].well_at = _NEVER
         return run.errand.ill(server, self._live(run))
 
     def _under_way(self) -> list[_Run]:
@@ -145,6 +158,9 @@ class Dispatcher:
             self._end(run, effect)
 
     def _ask_health(self, run: _Run, server: str) -> None:
+        if time.monotonic() - self._servers[server].well_at < _FRESH_SECONDS:
+            self._do(run, lambda: run.errand.healthy(server, time.monotonic()))
+            return
         proxy = run.proxies[server].ice_invocationTimeout(int(self._limits.health * 1000))
 
         def done(ended: "Ice.Future[IceFlix.QueueHealth]") -> None:
@@ -155,6 +171,7 @@ class Dispatcher:
             elif ended.result().queued >= ended.result().capacity:
                 self._do(run, lambda: run.errand.ill(server, self._live(run), full=True))
             else:
+                self._servers[server].well_at = time.monotonic()
                 self._do(run, lambda: run.errand.healthy(server, time.monotonic()))
 
         _call(lambda: proxy.healthAsync(run.context), done)
@@ -165,7 +182,7 @@ class Dispatcher:
         proxy = run.proxies[server].ice_invocationTimeout(millis)
         job = IceFlix.Job(run.job.job, run.job.image, run.job.steps, effect.seconds)
         with self._lock:
-            self._served[server] = self._served.get(server, 0) + 1
+            self._servers[server].jobs += 1
 
         def done(ended: "Ice.Future[_Result]") -> None:
             error = ended.exception()

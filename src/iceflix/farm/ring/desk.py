@@ -14,6 +14,8 @@ from iceflix.farm.ring.bench import remember
 from iceflix.farm.ring.effects import AskFilter, Effect, Exchange
 from iceflix.farm.ring.settings import Me
 
+_TASK_WEIGHT = 0.2
+_TURNS_A_TASK = 4
 _UNKNOWN_SECONDS = 5.0  # how long a completion waits for a multiserver that nobody knows
 
 
@@ -45,6 +47,7 @@ class _Ring:
     running: set[str] = field(default_factory=set)
     given: dict[str, Task] = field(default_factory=dict)  # in the token since the last visit
     turned: bool = False  # the token has been round under this master
+    task_seconds: float = 0.0  # smoothed, with what a task waited at its node
 
 
 class Desk:
@@ -90,7 +93,7 @@ class Desk:
 
     def arrived(self, token: Token, now: float) -> Token:
         """The token has been round: learn what it says."""
-        self._ring = _Ring(token.epoch, turned=True)
+        self._ring = _Ring(token.epoch, turned=True, task_seconds=self._ring.task_seconds)
         return self.learn(replace(token, dead=()), now)
 
     def learn(self, token: Token, now: float) -> Token:
@@ -101,6 +104,8 @@ class Desk:
         for completion in token.completions:
             if completion.task not in self._delivered and completion.task not in self._pending:
                 self._pending[completion.task] = (completion, now)
+                longer = completion.seconds - ring.task_seconds
+                ring.task_seconds += _TASK_WEIGHT * longer if ring.task_seconds else longer
                 if completion.multiserver in self._lines:
                     self._lines[completion.multiserver].wanted = True
         self._drop_undeliverable(now)
@@ -131,6 +136,14 @@ class Desk:
     def busy(self) -> bool:
         """Whether anything is being done or told."""
         return bool(self._ring.running or self._ring.given or self._pending or self._waiting)
+
+    def gap(self) -> float:
+        """The least time between turns: tasks that end are told of together while others wait."""
+        timing, ring = self._me.timing, self._ring
+        ahead = len(ring.running | ring.given.keys()) - sum(load.slots for load in ring.loads)
+        if ahead < len(ring.loads):
+            return timing.gap
+        return min(timing.gap_ahead, max(timing.gap, ring.task_seconds / _TURNS_A_TASK))
 
     # -- the multiservers
 

@@ -345,7 +345,7 @@ class Member:
         if changed or token.assignments:
             return effects + self._pass_on(token, now)
         if self._hand.turn:
-            earliest = self._hand.passed_at + self.me.timing.gap
+            earliest = self._hand.passed_at + self.desk.gap()
             if now >= earliest:
                 return effects + self._pass_on(token, now)
             self._hand.until = earliest

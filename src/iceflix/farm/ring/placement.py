@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from iceflix.farm.model import NodeLoad
 
-QUEUED_AHEAD = 1  # tasks that a node has waiting beside those that it works on
+QUEUED_AHEAD = 2  # tasks that a node has waiting beside those that it works on
 _LEAST_SPEED = 0.02
 _SCARCE_BYTES = 200 << 20
 _FREE_STEP = 0.05  # differences below this are noise

@@ -31,7 +31,8 @@ class Timing:
 
     The master parks the token for ``hold_least``, doubled after every turn without work up to
     ``hold_most``, or for ``hold_busy`` while tasks run; ``gap`` is the least time between turns
-    that completions ask for. A master that has not seen its token for ``loss`` makes it anew; the
+    that completions ask for, and grows up to ``gap_ahead`` while the nodes have tasks waiting, for
+    then nobody is idle meanwhile. A master that misses its token for ``loss`` makes it anew; the
     others elect a new master after ``silence`` (twice that while the ring is idle). A multiserver
     hears from a busy ring every ``renew``, from an idle one every ``heartbeat``. A node that could
     not be reached is left out for ``leave_out`` unless it is found to answer before.
@@ -40,9 +41,10 @@ class Timing:
     # pylint: disable=too-many-instance-attributes  # a table
 
     hold_least: float = 0.001
-    hold_busy: float = 0.05
+    hold_busy: float = 0.25
     hold_most: float = 2.0
     gap: float = 0.003
+    gap_ahead: float = 0.04
     loss: float = 1.2
     silence: float = 2.0
     election: float = 1.0

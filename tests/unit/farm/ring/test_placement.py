@@ -62,7 +62,7 @@ def test_a_node_without_memory_is_left_alone() -> None:
 
 def test_waiting_for_the_best_is_better_than_the_worst() -> None:
     """Waiting for the best is better than the worst."""
-    fast = Seat("r", NodeLoad("fast"), given=2)
+    fast = Seat("r", NodeLoad("fast"), given=3)
     slow = Seat("r", NodeLoad("slow", cpu_free=0.05), given=0)
     assert fast.full
     assert place([fast, slow], 0.05) is None
