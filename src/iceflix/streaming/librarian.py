@@ -180,7 +180,7 @@ class Librarian:
             "media folder read",
             folder=folder,
             files=len(listing.found),
-            titles=len(self.media()),
+            titles=self._shelf.count(),
             being_written=len(outcome.unsettled),
         )
         if self._planned is not None:

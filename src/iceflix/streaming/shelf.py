@@ -75,6 +75,11 @@ class Shelf:
         with self._lock:
             return self._library.places(media_id)
 
+    def count(self) -> int:
+        """How many media there are."""
+        with self._lock:
+            return len(self._library.ids())
+
     def media(self) -> list[Medium]:
         """Every medium, at the first of its places."""
         with self._lock:
