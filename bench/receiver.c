@@ -349,8 +349,7 @@ int main(int argc, char **argv) {
     for (;;) {
         int count = epoll_wait(epoll, ready, 256, 0);
         for (int i = 0; i < count; i++) drain(sockets[ready[i].data.u32], ready[i].data.u32);
-        if (count == 256) continue;
         if (!read_commands()) return 0;
-        nanosleep(&rest, NULL);
+        if (count < 256) nanosleep(&rest, NULL);
     }
 }
