@@ -41,7 +41,7 @@ class Part:
         payloads = self.packetise(data, self.samples.is_key(sample.number))
         stamp = (sample.pts - self.origin) * self.track.clock_rate // self.timescale
         times = packets.Times(self.seconds(sample.dts), self.seconds(sample.pts), stamp)
-        return packets.Unit(payloads, self.track.payload_type, times)
+        return packets.pack(payloads, self.track.payload_type, times)
 
     def key_before(self, seconds: float) -> Sample:
         """Where to begin to see the film from this second on."""

@@ -2,29 +2,29 @@
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from iceflix.streaming.paced import rtcp
 from iceflix.streaming.paced.index import Part
+from iceflix.streaming.paced.pacer import NEVER
 from iceflix.streaming.paced.packets import HEADER_BYTES, Unit
 from iceflix.streaming.paced.tables import Sample
 from iceflix.streaming.paced.wire import Wire
 
-NEVER = float("inf")
 _BURST_SECONDS = 0.003  # between the calls that a large unit takes
 _SPREAD_SECONDS = 0.02  # after its time; what is left then goes at once
 Fetch = Callable[["Lane", Sample], Unit | None]  # None: it will be ``delivered``
 
 
+@dataclass(slots=True)
 class Numbers:
     """What RTP counts for one source (RFC 3550, 5.1); begins at random, as it asks."""
 
-    __slots__ = ("base", "octets", "packets", "sequence", "source")
-
-    def __init__(self) -> None:
-        self.source = secrets.randbits(32)
-        self.sequence = secrets.randbits(16)
-        self.base = secrets.randbits(32)
-        self.packets = self.octets = 0
+    source: int = field(default_factory=lambda: secrets.randbits(32))
+    sequence: int = field(default_factory=lambda: secrets.randbits(16))
+    base: int = field(default_factory=lambda: secrets.randbits(32))
+    packets: int = 0
+    octets: int = 0
 
 
 class Lane:  # pylint: disable=too-many-instance-attributes  # what is touched for every unit

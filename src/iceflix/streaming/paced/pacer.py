@@ -11,6 +11,7 @@ from iceflix.runtime.log import get_logger
 
 _TICK_SECONDS = 0.004  # it does not wake more often than this, however many streams there are
 _log = get_logger(__name__)
+NEVER = float("inf")
 Clock = Callable[[], float]
 
 
@@ -64,8 +65,8 @@ class Pacer:
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self.clock = clock
         self._agenda = Agenda()
-        self._bell = threading.Semaphore(0)
-        self._sleeping_until = 0.0
+        self._bell = threading.Event()
+        self._sleeps_until = NEVER
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="pacer", daemon=True)
         self._thread.start()
@@ -74,29 +75,26 @@ class Pacer:
         """Call this stream then, instead of what was agreed before."""
         stream.ticket += 1
         self._agenda.add(stream, due)
-        if due < self._sleeping_until:
-            self._sleeping_until = 0.0
-            self._bell.release()
+        if due < self._sleeps_until:
+            self._bell.set()
 
     def close(self) -> None:
         """End the thread."""
         self._closed = True
-        self._bell.release()
+        self._bell.set()
         self._thread.join(2)
 
     def _run(self) -> None:
         while not self._closed:
+            self._bell.clear()
+            self._sleeps_until = NEVER  # who comes from now on rings
             now = self.clock()
             self._agenda.run(now)
-            self._sleeping_until = NEVER
             first = self._agenda.first
             if first is None:
-                self._bell.acquire()
+                self._bell.wait()
                 continue
-            self._sleeping_until = first = max(first, now + _TICK_SECONDS)
+            self._sleeps_until = first = max(first, now + _TICK_SECONDS)
             pause = first - self.clock()
             if pause > 0:
-                self._bell.acquire(timeout=pause)
-
-
-NEVER = float("inf")
+                self._bell.wait(pause)

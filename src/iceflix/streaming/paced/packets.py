@@ -7,6 +7,7 @@ call of the system: the kernel cuts it up.
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 PACKET_BYTES = 1400  # with RTP's header; as GStreamer's payloaders have it
@@ -48,28 +49,15 @@ class Times(NamedTuple):
     stamp: int
 
 
+@dataclass(eq=False, slots=True)
 class Unit:
     """The packets of one access unit. Not thread-safe: whoever sends owns it meanwhile."""
 
-    __slots__ = ("buffer", "bursts", "dts", "pts", "stamp")
-
-    def __init__(
-        self, payloads: Sequence[tuple[Payload, bool]], payload_type: int, times: Times
-    ) -> None:
-        pieces: list[Data] = []
-        starts, offset = [], 0
-        heads = [
-            bytes((0x80, payload_type | marker << 7)) + bytes(HEADER_BYTES - 2)
-            for marker in (False, True)
-        ]
-        for payload, marker in payloads:
-            starts.append(offset)
-            pieces.append(heads[marker])
-            pieces += payload
-            offset += HEADER_BYTES + sum(map(len, payload))
-        self.buffer = bytearray().join(pieces)
-        self.bursts = tuple(_bursts(starts, offset))
-        self.dts, self.pts, self.stamp = times
+    buffer: bytearray
+    bursts: tuple[Burst, ...]
+    dts: float
+    pts: float
+    stamp: int
 
     def address(self, burst: Burst, sequence: int, timestamp: int, source: int) -> None:
         """Write the numbers of one stream into these packets."""
@@ -77,6 +65,22 @@ class Unit:
         for start in burst.starts:
             patch(buffer, start + 2, sequence & 0xFFFF, timestamp, source)
             sequence += 1
+
+
+def pack(payloads: Sequence[tuple[Payload, bool]], payload_type: int, times: Times) -> Unit:
+    """A unit of these payloads."""
+    pieces: list[Data] = []
+    starts, offset = [], 0
+    heads = [
+        bytes((0x80, payload_type | marker << 7)) + bytes(HEADER_BYTES - 2)
+        for marker in (False, True)
+    ]
+    for payload, marker in payloads:
+        starts.append(offset)
+        pieces.append(heads[marker])
+        pieces += payload
+        offset += HEADER_BYTES + sum(map(len, payload))
+    return Unit(bytearray().join(pieces), tuple(_bursts(starts, offset)), *times)
 
 
 def _bursts(starts: Sequence[int], end: int) -> Iterator[Burst]:

@@ -48,6 +48,7 @@ class PacedSender:
             if closed:
                 raise MediaError("the service is stopping")
             stream.begin()
+            stream.await_first_packet()
         except MediaError:
             stream.stop()
             self._forget(stream)

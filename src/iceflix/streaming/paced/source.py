@@ -29,8 +29,13 @@ class Shelf:
 
     def __init__(self, most_bytes: int = _SHARED_BYTES) -> None:
         self._kept: deque[tuple[Units, int, int]] = deque()
-        self._room = most_bytes
+        self._most = self._room = most_bytes
         self._lock = threading.Lock()
+
+    @property
+    def taken_bytes(self) -> int:
+        """How much memory they take."""
+        return self._most - self._room
 
     def put(self, units: Units, number: int, unit: Unit) -> None:
         """Keep it among these; the oldest of all go."""
@@ -103,6 +108,12 @@ class Sources:
         self._lock = threading.Lock()
         self._parts: OrderedDict[tuple[str, Stamp], tuple[Part, ...] | str] = OrderedDict()
         self._open: dict[tuple[str, Stamp], Source] = {}
+
+    @property
+    def opened(self) -> int:
+        """How many files are open."""
+        with self._lock:
+            return sum(source.holders > 0 for source in self._open.values())
 
     def open(self, medium: Medium) -> Source:
         """The medium's source, held once for the caller. Raises Unfit; MediaError as ever."""

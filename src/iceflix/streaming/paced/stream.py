@@ -2,12 +2,12 @@
 
 import threading
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from iceflix.runtime.log import get_logger
 from iceflix.streaming.paced import rtcp
-from iceflix.streaming.paced.lane import NEVER, Lane
-from iceflix.streaming.paced.pacer import Pacer
+from iceflix.streaming.paced.lane import Lane
+from iceflix.streaming.paced.pacer import NEVER, Pacer
 from iceflix.streaming.paced.packets import Unit
 from iceflix.streaming.paced.source import CutOff, Shelf, Source
 from iceflix.streaming.paced.tables import Sample
@@ -34,12 +34,23 @@ class Desk:
 
 
 @dataclass
+class _Time:
+    """How the film lies in the clock's time; seconds."""
+
+    since: float = 0.0  # the clock at the stream's beginning: RTP's zero
+    origin: float = 0.0  # the clock at the film's beginning, as it is being sent
+    slip: float = 0.0  # how much RTP's time is ahead of the clock, after seeks
+    paused_at: float | None = None  # of the film
+
+
+@dataclass
 class _State:
+    target: Target
+    ended: Ended
+    time: _Time = field(default_factory=_Time)
+    begun: threading.Event = field(default_factory=threading.Event)  # first packet or the end
     over: bool = False
     failure: str = ""
-    paused_at: float | None = None  # second of the film
-    origin: float = 0.0  # the clock's time at the film's beginning
-    slip: float = 0.0  # how much RTP's time is ahead of the clock, after seeks
     report_due: float = 0.0
 
 
@@ -51,13 +62,9 @@ class PacedStream:
         self.ticket = 0
         self.order = order
         self._source = source
-        self._ended = ended
         self._desk = desk
         self._lock = threading.RLock()
-        self._begun = threading.Event()
-        self._state = _State()
-        self._target = order.target
-        self._since = 0.0
+        self._state = _State(order.target, ended)
         self._lanes = [
             Lane(part, source.units[part], _AHEAD[part.track.media], self._fetch)
             for part in source.parts
@@ -78,10 +85,10 @@ class PacedStream:
     def position(self) -> float:
         """Second of the film."""
         state = self._state
-        if state.paused_at is not None:
-            return state.paused_at
+        if state.time.paused_at is not None:
+            return state.time.paused_at
         end = max(lane.part.end for lane in self._lanes)
-        return min(max(0.0, self._desk.pacer.clock() - state.origin), end)
+        return min(max(0.0, self._desk.pacer.clock() - state.time.origin), end)
 
     @property
     def seekable(self) -> bool:
@@ -91,7 +98,7 @@ class PacedStream:
     @property
     def paused(self) -> bool:
         """Whether it has been paused."""
-        return self._state.paused_at is not None
+        return self._state.time.paused_at is not None
 
     @property
     def sent(self) -> Sent:
@@ -102,12 +109,15 @@ class PacedStream:
     # -- what viewers do
 
     def begin(self) -> None:
-        """Send from the order's start; returns when the first packet has left. MediaError."""
+        """Send from the order's start on."""
         with self._lock:
-            self._since = self._desk.pacer.clock()
+            self._state.time.since = self._desk.pacer.clock()
             self._connect(self.order.target)
             self._enter(self.order.start)
-        if not self._begun.wait(_FIRST_PACKET_SECONDS):
+
+    def await_first_packet(self) -> None:
+        """Return when the first packet has left. Raises MediaError when none does."""
+        if not self._state.begun.wait(_FIRST_PACKET_SECONDS):
             raise MediaError("it gives no picture in time")
         if self._state.failure:
             raise MediaError(self._state.failure)
@@ -115,7 +125,7 @@ class PacedStream:
     def retarget(self, target: Target) -> None:
         """Send there instead, from the next packet on."""
         with self._lock:
-            if not self._state.over and target != self._target:
+            if not self._state.over and target != self._state.target:
                 self._connect(target)
                 self._state.report_due = 0.0
 
@@ -123,17 +133,17 @@ class PacedStream:
         """Hold."""
         with self._lock:
             state = self._state
-            if state.paused_at is None and not state.over:
-                state.paused_at = max(0.0, self._desk.pacer.clock() - state.origin)
+            if state.time.paused_at is None and not state.over:
+                state.time.paused_at = max(0.0, self._desk.pacer.clock() - state.time.origin)
 
     def resume(self) -> None:
         """Go on."""
         with self._lock:
             state = self._state
-            if state.paused_at is not None and not state.over:
+            if state.time.paused_at is not None and not state.over:
                 now = self._desk.pacer.clock()
-                self._anchor(now - state.paused_at)
-                state.paused_at = None
+                self._anchor(now - state.time.paused_at)
+                state.time.paused_at = None
                 self._desk.pacer.wake(self, now)
 
     def seek(self, seconds: float) -> float:
@@ -150,7 +160,7 @@ class PacedStream:
         """Send nothing more."""
         with self._lock:
             self._finish()
-        self._begun.set()
+        self._state.begun.set()
 
     # -- what the pacer and the readers do
 
@@ -162,19 +172,19 @@ class PacedStream:
                 return None
             if now >= state.report_due:
                 self._report(now)
-            if state.paused_at is not None:
+            if state.time.paused_at is not None:
                 return state.report_due
-            film = now - state.origin
+            film = now - state.time.origin
             due = self._send(film)
-            if self._lanes[0].numbers.packets and not self._begun.is_set():
-                self._begun.set()
+            if self._lanes[0].numbers.packets and not self._state.begun.is_set():
+                self._state.begun.set()
             if due < NEVER:
-                return min(due + state.origin, state.report_due)
+                return min(due + state.time.origin, state.report_due)
             if any(lane.waits is not None for lane in self._lanes):
                 return state.report_due  # the disk is slow: ``_deliver`` wakes us
             finish = max(lane.finish for lane in self._lanes)
             if film < finish:
-                return min(finish + state.origin, state.report_due)
+                return min(finish + state.time.origin, state.report_due)
             self._finish()
         self._tell("")
         return None
@@ -196,7 +206,7 @@ class PacedStream:
         for lane in self._lanes:
             late = film - lane.due
             if late > _LATE_SECONDS:
-                self._anchor(self._state.origin + late)
+                self._anchor(self._state.time.origin + late)
                 film -= late
             limit = film + lane.ahead
             while lane.due <= limit:
@@ -215,10 +225,12 @@ class PacedStream:
         for lane, sample in zip(self._lanes, starts, strict=True):
             # RTP's time must not go back, though sound and pictures have been sent ahead.
             ahead = lane.high + _STEP_SECONDS - lane.part.seconds(sample.pts)
-            state.slip = max(state.slip, ahead - (now - position - self._since))
+            state.time.slip = max(
+                state.time.slip, ahead - (now - position - self._state.time.since)
+            )
         self._anchor(now - position)
-        if state.paused_at is not None:
-            state.paused_at = position
+        if state.time.paused_at is not None:
+            state.time.paused_at = position
         for lane, sample in zip(self._lanes, starts, strict=True):
             lane.enter(sample)
         self._desk.pacer.wake(self, now)
@@ -226,12 +238,12 @@ class PacedStream:
 
     def _anchor(self, origin: float) -> None:
         """Let the film's beginning be at this time of the clock."""
-        self._state.origin = origin
+        self._state.time.origin = origin
         for lane in self._lanes:
-            lane.anchor(origin - self._since + self._state.slip)
+            lane.anchor(origin - self._state.time.since + self._state.time.slip)
 
     def _connect(self, target: Target) -> None:
-        self._target = target
+        self._state.target = target
         ports = {"video": target.port, "audio": target.audio_port}
         for lane in self._lanes:
             port = ports[lane.part.track.media]
@@ -246,14 +258,14 @@ class PacedStream:
     def _report(self, now: float, *, bye: bool = False) -> None:
         """Tell the players what time it is (RFC 3550, 6.4.1)."""
         self._state.report_due = now + rtcp.REPORT_SECONDS
-        post, target = self._desk.post, self._target
+        post, target = self._desk.post, self._state.target
         if post is None:
             return
         ports = {"video": target.port, "audio": target.audio_port}
         for lane in self._lanes:
             port = ports[lane.part.track.media]
             if port is not None and lane.wire is not None:
-                account = lane.account(now - self._since + self._state.slip)
+                account = lane.account(now - self._state.time.since + self._state.time.slip)
                 post.send(target.address, port + 1, account, bye=bye)
 
     def _finish(self) -> None:
@@ -268,11 +280,11 @@ class PacedStream:
         self._source.release()
 
     def _tell(self, reason: str) -> None:
-        if self._begun.is_set():
-            self._ended(reason)
+        if self._state.begun.is_set():
+            self._state.ended(reason)
         else:
             self._state.failure = reason or "it ends before its first picture"
-            self._begun.set()
+            self._state.begun.set()
 
     def _fetch(self, lane: Lane, sample: Sample) -> Unit | None:
         """The sample's unit; None when the disk has to be waited for."""

@@ -72,25 +72,26 @@ class Samples:
     def walk(self, index: int) -> Iterator[Sample]:
         """The samples in the order of decoding, from this one on."""
         times = self._times.walk(index)
-        sizes, uniform, count, chunks = self._sizes, self._uniform, self.count, self._chunks
-        run, within = self._per_chunk.find(index)
+        for place, (dts, pts) in zip(self._places(index), times, strict=True):
+            yield Sample(*place, dts, pts)
+
+    def _places(self, index: int) -> Iterator[tuple[int, int, int]]:
+        """Number, offset and size of the samples from this one on."""
         number = index
-        while number < count:
+        run, within = self._per_chunk.find(index)
+        while number < self.count:
             per_chunk = self._per_chunk.values[run]
             first = self._per_chunk.first_chunks[run]
             last = first + self._per_chunk.counts[run] // per_chunk
             skipped = within % per_chunk
             for chunk in range(first + within // per_chunk, last):
-                offset = chunks[chunk] + self._bytes(number - skipped, number)
-                for _ in range(min(per_chunk - skipped, count - number)):
-                    size = uniform or sizes[number]
-                    dts, pts = next(times)
-                    yield Sample(number, offset, size, dts, pts)
+                offset = self._chunks[chunk] + self._bytes(number - skipped, number)
+                for _ in range(min(per_chunk - skipped, self.count - number)):
+                    size = self._uniform or self._sizes[number]
+                    yield number, offset, size
                     offset += size
                     number += 1
                 skipped = 0
-                if number == count:
-                    return
             run, within = run + 1, 0
 
     def at(self, index: int) -> Sample:
