@@ -71,7 +71,9 @@ class Cache:
             return entry.digest if entry is not None and entry.stamp == stamp else ""
 
     def put(self, path: str, entry: Entry) -> None:
-        """Keep what was found out about a file."""
+        """Keep what was found out about a file; not about its own, which would change by that."""
+        if path == str(self._file):
+            return
         with self._lock:
             self._loaded.entries[path] = entry
             self._dirty = True

@@ -12,6 +12,7 @@ import structlog
 from watchdog.observers.inotify_c import InotifyFD
 
 from iceflix.streaming import librarian
+from iceflix.streaming.cache import Cache
 from iceflix.streaming.librarian import Pace
 from iceflix.streaming.watch import Watcher
 from tests.conftest import wait_until
@@ -157,6 +158,27 @@ def test_a_disk_that_comes_and_goes(
     assert house.count.read == read
     (folder / "two.mp4").write_text("2")
     house.await_titles("one", "two")
+    house.close()
+
+
+def test_a_cache_among_the_media_does_not_keep_anybody_busy(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writing down that it is no video would change it, which would be noticed, and so on."""
+    saved: list[object] = []
+    really_save = Cache.save
+
+    def save(cache: Cache) -> None:
+        saved.append(cache)
+        really_save(cache)
+
+    monkeypatch.setattr(Cache, "save", save)
+    house = House(folder, folder / "library.json", Pace(SETTLE))
+    house.librarian.start()
+    wait_until(lambda: "library" in house.titles())  # anything is a video here
+    before = len(saved)
+    threading.Event().wait(10 * SETTLE)
+    assert len(saved) <= before + 4
     house.close()
 
 

@@ -357,6 +357,7 @@ def test_the_next_file_is_recognised_while_one_is_digested(place: Place) -> None
     assert len(notes.ready_paths) == 2 and all(together)
 
 
+@pytest.mark.slow
 def test_a_rescan_of_ten_thousand_files_opens_none(place: Place) -> None:
     """Neither files nor anything else but the folders (V42)."""
     for number in range(10_000):
@@ -371,23 +372,19 @@ def test_a_rescan_of_ten_thousand_files_opens_none(place: Place) -> None:
     assert len(opened) == len(list(place.folder.iterdir()))  # the folders themselves
 
 
-_auditing: list[list[object]] = []
-
-
 def _opened_by(act: Callable[[], object]) -> list[object]:
     """What this process opens meanwhile: files and folders."""
-    if not _auditing:  # such a hook stays for ever
-        _auditing.append([])
-        sys.addaudithook(_audit)
-    _auditing[0] = []
+    opened: list[object] = []
+    listening = [opened]
+
+    def hear(event: str, details: tuple[object, ...]) -> None:
+        if listening and event in {"open", "os.scandir"}:
+            opened.append(details[0])
+
+    sys.addaudithook(hear)  # such a hook stays for ever, but need not listen
     act()
-    opened, _auditing[0] = _auditing[0], []
+    listening.clear()
     return opened
-
-
-def _audit(event: str, details: tuple[object, ...]) -> None:
-    if event in {"open", "os.scandir"}:
-        _auditing[0].append(details[0])
 
 
 def test_a_file_that_is_being_written_is_not_read(place: Place, writer: int) -> None:
