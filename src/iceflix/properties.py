@@ -32,7 +32,11 @@ PROPERTIES = (
         "1000",
         "largest answer to a search, KB; clients accept their Ice.MessageSizeMax, 1024 unless set",
     ),
-    Property("Catalog.File", "{home}/catalog.db", "catalogue database, a file"),
+    Property(
+        "Catalog.File",
+        "{home}/catalog.db",
+        "catalogue database: a file, or postgresql+psycopg://USER@HOST/DATABASE",
+    ),
     Property("Central.DeadlineSeconds", "300", "longest deadline that central grants a job"),
     Property("Central.HealthSeconds", "0.5", "silence after which a multiserver counts as ill"),
     Property("Central.Requests", "1000", "jobs that central attends to at once"),

@@ -9,13 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from iceflix.catalog.catalogue import Announcement, Catalogue, Surroundings
-from iceflix.catalog.database import Database
+from iceflix.catalog.opening import open_database
 from iceflix.catalog.servant import MediaCatalogServant, StreamAnnouncesServant
 from iceflix.catalog.store import Store
 from iceflix.contract import Ice, IceFlix
 from iceflix.runtime.communicator import initialize
 from iceflix.runtime.errors import NotAuthorized
 from iceflix.runtime.settings import Settings
+from tests.postgres import ENGINES, NewDatabase
 
 GOOD = "good token"
 DECLARED = (IceFlix.Unauthorized, IceFlix.WrongMediaId, IceFlix.TemporaryUnavailable)
@@ -68,14 +69,22 @@ class Stage:
             self.catalogue.register([Announcement(media_id, name, provider)])
 
 
+@pytest.fixture(name="place", params=ENGINES)
+def _place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return str(tmp_path / "catalog.db")
+    new: NewDatabase = request.getfixturevalue("new_postgres")
+    return new()
+
+
 @pytest.fixture(name="stage", params=["direct", "wire"])
-def _stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+def _stage(request: pytest.FixtureRequest, tmp_path: Path, place: str) -> Iterator[Stage]:
     def authorize(token: str) -> None:
         if token != GOOD:
             raise NotAuthorized("no")
 
     alive: dict[str, IceFlix.StreamProviderPrx] = {}
-    database = Database(tmp_path / "catalog.db")
+    database = open_database(place)
     database.prepare()
     catalogue = Catalogue(Store(database, 100_000), Surroundings(authorize, alive.get))
     servant = MediaCatalogServant(catalogue)

@@ -12,6 +12,7 @@ from iceflix.contract.topics import MEDIA_ANNOUNCEMENTS, SERVICE_AVAILABILITY
 from iceflix.runtime.errors import SetupError
 from iceflix.runtime.host import Host
 from tests.conftest import Broker, Eventually, HostMaker
+from tests.postgres import ENGINES, NewDatabase
 
 pytestmark = pytest.mark.slow
 
@@ -367,15 +368,24 @@ def test_nothing_published_deafens_it(
     assert _serves(asked, "flood9999", one)
 
 
-def test_two_catalogues_with_one_file(
+@pytest.fixture(name="places", params=ENGINES)
+def _places(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
+    """Two values of Catalog.File; new databases."""
+    if request.param == "sqlite":
+        return str(tmp_path / "films.db"), str(tmp_path / "other.db")
+    new: NewDatabase = request.getfixturevalue("new_postgres")
+    return new(), new()
+
+
+def test_two_catalogues_with_one_database(
     catalog: StartCatalog,
+    places: tuple[str, str],
     provider: StartProvider,
     authenticator: Authenticator,
-    tmp_path: Path,
     eventually: Eventually,
 ) -> None:
     """V36: an edit through one is visible through the other at once; other files are others."""
-    one, two, other = catalog(), catalog(), catalog(Catalog_File=str(tmp_path / "other.db"))
+    one, two, other = (catalog(Catalog_File=place) for place in (places[0], places[0], places[1]))
     authenticator.announce()
     film = provider(a="Uno")
     film.announce()
@@ -445,7 +455,7 @@ def test_status(
         "tags": "0",
         "available": "2",
         "database": str(tmp_path / "catalog.db"),
-        "schema": "0001",
+        "schema": "0002",
     }
     eventually(lambda: operations.status().details == expected)
 

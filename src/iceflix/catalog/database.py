@@ -1,224 +1,164 @@
-"""The catalogue's database file: connections, transactions, schema revision, plain errors.
+"""The catalogue's database: what SQLite and PostgreSQL have in common.
 
-SQLite in WAL mode with ``synchronous=FULL``: what ``write`` has committed survives a kill and a
-power cut (V23). Readers never wait for the writer. Every process that has the same file sees what
-another one committed at once, and ``BEGIN IMMEDIATE`` lets no update get lost between them (V35,
-V36).
+Whatever the engine: what ``write`` has committed survives a kill and a power cut (V23), every
+process that has the same database sees what another one committed at once, and one writes at a
+time, so that no update gets lost between them (V35, V36).
 """
 
-import sqlite3
-import threading
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from iceflix.catalog import schema
 from iceflix.runtime.errors import ServiceError, SetupError
-from iceflix.runtime.files import exclusive_lock
 
 BUSY_SECONDS = 5.0  # patience with another process that is writing
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_IDLE_READERS = 4
-_ERRORS = (SQLAlchemyError, sqlite3.Error)
-_PRAGMAS = (
-    "PRAGMA synchronous=FULL",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA cache_size=-8000",  # KiB, for each connection
-    "PRAGMA journal_size_limit=67108864",  # a WAL that grew in a bulk load shrinks again
-)
-_REASONS = {
-    "SQLITE_BUSY": "it is locked by another program; try again when that one has finished",
-    "SQLITE_LOCKED": "it is locked by another program; try again when that one has finished",
-    "SQLITE_FULL": "the disk is full; free some space",
-    "SQLITE_CORRUPT": "it is damaged; put a backup in its place",
-    "SQLITE_NOTADB": "it is not a database; name another file",
-    "SQLITE_READONLY": "it cannot be written; change its owner or permissions",
-    "SQLITE_PERM": "it cannot be written; change its owner or permissions",
-    "SQLITE_CANTOPEN": "it cannot be opened; name a file in a folder that exists and is writable",
-    "SQLITE_IOERR": "the disk does not read or write it; look at the disk",
-}
 
 
 class StoreError(ServiceError):
     """The database does not do now what it should; nothing was changed."""
 
 
-class _Watch:
-    """A connection that is only asked whether anybody has committed anything."""
+class Question(NamedTuple):
+    """Which titles are looked for.
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-        self._lock = threading.Lock()
-        self._connection: sa.Connection | None = None
-        self._opened = 0
+    ``statement`` selects (number, name key, id). Where ``numbers`` is given, it selects the numbers
+    of the same titles without a look at the titles themselves, which is much quicker.
+    """
 
-    def version(self) -> tuple[int, int]:
-        """What changes with every commit; the numbers of different connections say nothing."""
-        with self._lock:
-            if self._connection is None:
-                self._connection = self._engine.connect()
-                self._opened += 1
-            driver: Any = self._connection.connection.driver_connection
-            return self._opened, int(driver.execute("PRAGMA data_version").fetchone()[0])
-
-    def close(self) -> None:
-        """Close the connection; ``version`` opens another one."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+    statement: sa.Select[int, str, str]
+    values: dict[str, Any]
+    numbers: sa.Select[int] | None = None
 
 
-class Database:
-    """One database file. Thread-safe: any number of readers, one writer at a time."""
+class Index(ABC):
+    """How titles are found by a part of the name. Folded names are made by ``text.folded``."""
 
-    def __init__(self, file: Path, busy_seconds: float = BUSY_SECONDS) -> None:
-        self.file = file
-        self._patience = 2 * busy_seconds  # with the other threads of this process
-        self._engine = sa.create_engine(
-            sa.URL.create("sqlite", database=str(file)),
-            connect_args={"timeout": busy_seconds},
-            pool_size=_IDLE_READERS,
-            max_overflow=-1,
-        )
-        sa.event.listen(self._engine, "connect", _prepare)
-        sa.event.listen(self._engine, "begin", _begin)
-        self._readers: deque[sa.Connection] = deque()
-        self._writing = threading.Lock()
-        self._watch = _Watch(self._engine)
+    @abstractmethod
+    def containing(self, connection: sa.Connection, part: str) -> Question:
+        """The question for the titles with this in their folded name."""
 
-    @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
+    @abstractmethod
+    def add(self, connection: sa.Connection, titles: Iterable[tuple[int, str]]) -> None:
+        """Take up new titles, given as (number, folded name)."""
+
+    @abstractmethod
+    def change(self, connection: sa.Connection, number: int, before: str, after: str) -> None:
+        """A title has another folded name now."""
+
+
+class TooMany(Exception):
+    """More titles than there is room for. Not an error yet: the store says what it means."""
+
+
+class Database(ABC):
+    """Thread-safe: any number of readers, one writer at a time."""
+
+    index: Index
+    errors: tuple[type[Exception], ...]  # what the engine raises
+
+    def __init__(self, place: str) -> None:
+        """``place``: what people call it, without any password."""
+        self.place = place
+
+    @abstractmethod
+    def read(self) -> AbstractContextManager[sa.Connection]:
         """A connection for queries; each statement sees the newest commit. Raises StoreError."""
-        try:
-            connection = self._readers.pop()
-        except IndexError:
-            with self._plainly():
-                connection = self._engine.connect()
-        try:
-            yield connection
-        except _ERRORS as error:
-            connection.close()
-            raise self._plain(error) from error
-        except BaseException:
-            connection.close()
-            raise
-        if len(self._readers) < _IDLE_READERS:
-            self._readers.append(connection)
-        else:
-            connection.close()
 
-    @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    @abstractmethod
+    def write(self) -> AbstractContextManager[sa.Connection]:
         """A transaction; committed, on the disk, when the block ends well. Raises StoreError."""
-        if not self._writing.acquire(timeout=self._patience):
-            raise StoreError(f"the database {self.file} is busy; try again")
-        try:
-            with (
-                self._plainly(),
-                self._engine.connect() as connection,
-                connection.execution_options(writes=True).begin(),
-            ):
-                yield connection
-        finally:
-            self._writing.release()
 
-    def version(self) -> tuple[int, int]:
+    @abstractmethod
+    def lines(self, connection: sa.Connection, question: Question, room: int) -> list[str]:
+        """Each title that answers it as ``line(name key, id)``, in no order.
+
+        ``room``: bytes on the wire that their ids may have (``size``). Raises TooMany, mostly
+        before all of them are read.
+        """
+
+    @abstractmethod
+    def version(self) -> tuple[int, int] | None:
         """What changes with every commit, whichever process made it. Raises StoreError.
 
-        It costs a tenth of a query: SQLite looks at the write-ahead log's header in memory.
+        None where asking for it would cost as much as reading a title.
         """
-        try:
-            return self._watch.version()
-        except _ERRORS as error:
-            raise self._plain(error) from error
 
+    @abstractmethod
+    def plain(self, error: Exception) -> StoreError:
+        """A sentence for a person about one of ``errors``."""
+
+    @contextmanager
+    def plainly(self) -> Iterator[None]:
+        """Turn the engine's errors into StoreErrors."""
+        try:
+            yield
+        except self.errors as error:
+            raise self.plain(error) from error
+
+    @abstractmethod
     def close(self) -> None:
         """Close what is open. Whoever is in the middle of something finishes it."""
-        self._watch.close()
-        while self._readers:
-            self._readers.pop().close()
-        self._engine.dispose()
 
     # -- schema
+
+    @abstractmethod
+    def tables(self) -> set[str]:
+        """The names of all tables. Raises StoreError."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Bring the schema to what this program works with. Raises SetupError, StoreError."""
 
     def revision(self) -> str | None:
         """The schema's revision; None for a database without anything in it.
 
         Raises StoreError, and SetupError for a database of another program.
         """
-        master = sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")
-        with self.read() as connection:
-            names = set(connection.scalars(master))
-            if schema.version.name in names:
+        names = self.tables()
+        if schema.version.name in names:
+            with self.read() as connection:
                 return connection.scalar(sa.select(schema.version.c.version_num))
         if names:
-            raise SetupError(f"{self.file} is a database of another program; name another file")
+            raise SetupError(f"{self.place} is a database of another program; name another one")
         return None
 
-    def prepare(self) -> None:
-        """Bring the schema to what this program works with. Raises SetupError, StoreError.
-
-        Alembic, which takes long to load, is only loaded when there is something to do.
-        """
-        if self._current():
-            with self.write():
-                pass  # it can be written
-            return
-        with exclusive_lock(self.file):  # several may start on a new file at the same time
-            if not self._current():
-                self._upgrade()
-
-    def _current(self) -> bool:
+    def current(self) -> bool:
+        """Whether the schema is the newest. Raises SetupError for a newer one, StoreError."""
         revision = self.revision()
         if revision not in (None, *schema.KNOWN):
             raise SetupError(
-                f"{self.file} has schema {revision}, made by a newer IceFlix; this one knows"
-                f" schemas up to {schema.HEAD}. Use the newer program or another file"
+                f"{self.place} has schema {revision}, made by a newer IceFlix; this one knows"
+                f" schemas up to {schema.HEAD}. Use the newer program or another database"
             )
         return revision == schema.HEAD
 
-    def _upgrade(self) -> None:
-        # pylint: disable=import-outside-toplevel  # loading it takes longer than a whole start
-        from alembic import command  # noqa: PLC0415
-        from alembic.config import Config  # noqa: PLC0415
 
-        with self.read() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL").close()
-        config = Config()
-        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-        with self.write() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+def upgrade(connection: sa.Connection) -> None:
+    """Run the migrations that are missing.
 
-    # -- errors
+    Alembic, which takes long to load, is only loaded when there is something to do.
+    """
+    # pylint: disable=import-outside-toplevel  # loading it takes longer than a whole start
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
 
-    @contextmanager
-    def _plainly(self) -> Iterator[None]:
-        try:
-            yield
-        except _ERRORS as error:
-            raise self._plain(error) from error
-
-    def _plain(self, error: Exception) -> StoreError:
-        """A sentence for a person."""
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        name = getattr(cause, "sqlite_errorname", "")
-        reason = _REASONS.get("_".join(name.split("_")[:2]), str(cause)[:200])
-        return StoreError(f"the database {self.file} does not work: {reason}")
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
-def _prepare(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # transactions begin when we say so, not when pysqlite thinks
-    for pragma in _PRAGMAS:
-        connection.execute(pragma)
+def size(media_id: str) -> int:
+    """Bytes of an id in a list on the wire: at most 5 bytes of length stand before a string."""
+    return len(media_id.encode()) + 5
 
 
-def _begin(connection: sa.Connection) -> None:
-    if connection.get_execution_options().get("writes"):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+def line(name_key: str, media_id: str) -> str:
+    """A title as one text that sorts as (name key, id) does: neither of them has a NUL."""
+    return f"{name_key}\0{media_id}"

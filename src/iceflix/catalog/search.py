@@ -1,69 +1,114 @@
-"""Finding titles by a part of the name: how SQLite's full-text indexes are written and asked.
+"""Finding titles by a part of the name in SQLite's full-text indexes.
 
-Three letters and more are a phrase of trigrams, which is exact; one and two letters are looked up
-in an index of letters and pairs, since no trigram index knows them.
+Four letters and more: the titles that have the rarest of the part's trigrams, of which those are
+taken that have the part itself. Three letters are a trigram, one and two are words of an index of
+their own. Both indexes keep nothing but themselves: they are told what to delete.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from iceflix.catalog.schema import title
-from iceflix.catalog.text import folded, gram, grams
+from iceflix.catalog.database import Index, Question
+from iceflix.catalog.schema import FOLDED, title
+from iceflix.catalog.text import gram, grams
 
-_trigram = sa.table("title_trigram", sa.column("rowid"), sa.column("folded", sa.Text))
+_SAMPLE = 2000  # titles that tell how frequent a trigram is
+_RAREST = 5  # trigrams that are asked for
+_LETTERS = 3
+
+_trigram = sa.table(
+    "title_trigram", sa.column("title_trigram"), sa.column("rowid"), sa.column("folded", sa.Text)
+)
 _gram = sa.table(
     "title_gram", sa.column("title_gram"), sa.column("rowid"), sa.column("grams", sa.Text)
 )
 
-_EVERYTHING = sa.select(title.c.name_key, title.c.id)
-_BY_PHRASE = _EVERYTHING.select_from(
-    sa.join(_trigram, title, title.c.number == _trigram.c.rowid)
-).where(_trigram.c.folded.match(sa.bindparam("words")))
-_BY_GRAM = _EVERYTHING.select_from(sa.join(_gram, title, title.c.number == _gram.c.rowid)).where(
-    _gram.c.title_gram.match(sa.bindparam("words"))
+_EVERYTHING = sa.select(title.c.number, title.c.name_key, title.c.id)
+_NUMBERS = sa.select(title.c.number)
+_NEWEST = sa.select(sa.func.max(title.c.number))
+_FOLDED_OF = sa.select(FOLDED).where(title.c.number.in_(sa.bindparam("numbers", expanding=True)))
+
+_BY_GRAM = (
+    sa.select(_gram.c.rowid, title.c.name_key, title.c.id)
+    .select_from(sa.join(_gram, title, title.c.number == _gram.c.rowid))
+    .where(_gram.c.title_gram.match(sa.bindparam("words")))
 )
-_FOLDED_OF = sa.select(_trigram.c.folded).where(_trigram.c.rowid == sa.bindparam("number"))
+_GRAM_NUMBERS = sa.select(_gram.c.rowid).where(_gram.c.title_gram.match(sa.bindparam("words")))
+_BY_TRIGRAM = (
+    sa.select(_trigram.c.rowid, title.c.name_key, title.c.id)
+    .select_from(sa.join(_trigram, title, title.c.number == _trigram.c.rowid))
+    .where(_trigram.c.title_trigram.match(sa.bindparam("words")))
+)
+_TRIGRAM_NUMBERS = sa.select(_trigram.c.rowid).where(
+    _trigram.c.title_trigram.match(sa.bindparam("words"))
+)
+_BY_TRIGRAMS = _BY_TRIGRAM.where(sa.func.instr(FOLDED, sa.bindparam("part")) > 0)
 
 
-def containing(query: str) -> tuple[sa.Select[str, str], dict[str, str]]:
-    """The statement that selects (name key, id) of the titles containing the query, unordered.
+class SqliteIndex(Index):
+    """SQLite's full-text indexes, and how frequent trigrams are, by a sample.
 
-    With nothing left of the query after folding, that is all of them.
+    Nothing but speed depends on the sample, which is taken anew when the titles have doubled.
     """
-    wanted = folded(query)
-    if not wanted:
-        return _EVERYTHING, {}
-    if len(wanted) < 3:
-        return _BY_GRAM, {"words": _quoted(gram(wanted))}
-    return _BY_PHRASE, {"words": _quoted(wanted)}
+
+    def __init__(self) -> None:
+        self._sampled: tuple[int, Counter[str]] = (0, Counter())  # the newest title then
+
+    def containing(self, connection: sa.Connection, part: str) -> Question:
+        """The question for the titles with this in their folded name; with ``""``, for all."""
+        if not part:
+            return Question(_EVERYTHING, {}, _NUMBERS)
+        if len(part) < _LETTERS:
+            return Question(_BY_GRAM, {"words": _quoted(gram(part))}, _GRAM_NUMBERS)
+        if len(part) == _LETTERS:
+            return Question(_BY_TRIGRAM, {"words": _quoted(part)}, _TRIGRAM_NUMBERS)
+        frequency = self._frequencies(connection)
+        rarest = sorted(_trigrams(part), key=lambda trigram: (frequency[trigram], trigram))
+        words = " AND ".join(_quoted(trigram) for trigram in rarest[:_RAREST])
+        return Question(_BY_TRIGRAMS, {"words": words, "part": part})
+
+    def add(self, connection: sa.Connection, titles: Iterable[tuple[int, str]]) -> None:
+        """Take up new titles, given as (number, folded name)."""
+        texts = list(titles)
+        connection.execute(
+            _trigram.insert(), [{"rowid": number, "folded": text} for number, text in texts]
+        )
+        connection.execute(
+            _gram.insert(), [{"rowid": number, "grams": grams(text)} for number, text in texts]
+        )
+
+    def change(self, connection: sa.Connection, number: int, before: str, after: str) -> None:
+        """A title has another folded name now."""
+        gone = {"rowid": number, "folded": before}
+        connection.execute(_trigram.insert().values(title_trigram="delete", **gone))
+        gone = {"rowid": number, "grams": grams(before)}
+        connection.execute(_gram.insert().values(title_gram="delete", **gone))
+        self.add(connection, [(number, after)])
+
+    def _frequencies(self, connection: sa.Connection) -> Counter[str]:
+        newest = connection.scalar(_NEWEST) or 0
+        then, counted = self._sampled
+        if newest > 2 * then:
+            counted = _frequencies(connection, newest)
+            self._sampled = (newest, counted)
+        return counted
 
 
-def add(connection: sa.Connection, titles: Iterable[tuple[int, str]]) -> None:
-    """Index new titles, given as (number, name)."""
-    texts = [(number, folded(name)) for number, name in titles]
-    connection.execute(
-        _trigram.insert(), [{"rowid": number, "folded": text} for number, text in texts]
-    )
-    connection.execute(
-        sa.insert(_gram), [{"rowid": number, "grams": grams(text)} for number, text in texts]
-    )
+def _frequencies(connection: sa.Connection, newest: int) -> Counter[str]:
+    """In how many titles of a sample each trigram is."""
+    counted: Counter[str] = Counter()
+    numbers = list(range(1, newest + 1, max(1, newest // _SAMPLE)))
+    for name in connection.scalars(_FOLDED_OF, {"numbers": numbers}):
+        counted.update(_trigrams(name))
+    return counted
 
 
-def change(connection: sa.Connection, number: int, name: str) -> None:
-    """Index a title under its new name."""
-    before = connection.scalar(_FOLDED_OF, {"number": number}) or ""
-    after = folded(name)
-    if before == after:
-        return
-    connection.execute(sa.update(_trigram).where(_trigram.c.rowid == number).values(folded=after))
-    # An index that keeps no text must be told what to delete.
-    connection.execute(
-        sa.insert(_gram).values(title_gram="delete", rowid=number, grams=grams(before))
-    )
-    connection.execute(sa.insert(_gram).values(rowid=number, grams=grams(after)))
+def _trigrams(text: str) -> set[str]:
+    return {text[place : place + _LETTERS] for place in range(len(text) - _LETTERS + 1)}
 
 
-def _quoted(words: str) -> str:
+def _quoted(word: str) -> str:
     """A phrase in the full-text query language; nothing in it is an operator."""
-    return '"' + words.replace('"', '""') + '"'
+    return '"' + word.replace('"', '""') + '"'

@@ -5,6 +5,7 @@ from pathlib import Path
 from iceflix.catalog.catalogue import Catalogue, Surroundings
 from iceflix.catalog.database import Database, StoreError
 from iceflix.catalog.intake import Intake
+from iceflix.catalog.opening import is_server, open_database
 from iceflix.catalog.providers import Locator, Reminder
 from iceflix.catalog.schema import HEAD
 from iceflix.catalog.servant import MediaCatalogServant, StreamAnnouncesServant
@@ -14,6 +15,7 @@ from iceflix.runtime.authority import Authority
 from iceflix.runtime.channels import CATALOG, PROVIDER
 from iceflix.runtime.errors import SetupError
 from iceflix.runtime.host import Host
+from iceflix.runtime.settings import Settings
 
 KIND = "catalog"
 _NO_BOUND_KILOBYTES = 2_000_000  # no message of Ice can be larger
@@ -22,7 +24,7 @@ _NO_BOUND_KILOBYTES = 2_000_000  # no message of Ice can be larger
 def build(host: Host) -> None:
     """Open the database, publish the catalogue and listen to announcements. Raises SetupError."""
     settings = host.settings
-    database = _open(settings.path("Catalog.File"), settings.home)
+    database = _open(settings)
     kilobytes = settings.integer("Catalog.AnswerKilobytes") or _NO_BOUND_KILOBYTES
     store = Store(database, kilobytes * 1024)
     locator = Locator(host.directory, host.communicator, settings.seconds("Call.TimeoutSeconds"))
@@ -33,7 +35,7 @@ def build(host: Host) -> None:
     intake = Intake(catalogue.register, reminder.remind_all)
 
     def details() -> dict[str, str]:
-        about = {"database": str(database.file), "schema": HEAD}
+        about = {"database": database.place, "schema": HEAD}
         try:
             counts = store.counts()
         except StoreError as error:
@@ -56,11 +58,17 @@ def build(host: Host) -> None:
     host.directory.on_added(PROVIDER, reminder.greet)
 
 
-def _open(file: Path, home: Path) -> Database:
-    database = Database(file)
+def _open(settings: Settings) -> Database:
     try:
-        if file.parent == home:
-            home.mkdir(parents=True, exist_ok=True)
+        place: Path | str = settings.text("Catalog.File")
+        if not is_server(str(place)):
+            place = settings.path("Catalog.File")
+            if place.parent == settings.home:
+                settings.home.mkdir(parents=True, exist_ok=True)
+        database = open_database(place)
+    except (SetupError, OSError) as error:
+        raise SetupError(f"Catalog.File: {error}") from error
+    try:
         database.prepare()
     except (SetupError, StoreError, OSError) as error:
         database.close()

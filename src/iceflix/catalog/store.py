@@ -4,14 +4,12 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 import sqlalchemy as sa
 
-from iceflix.catalog import search
-from iceflix.catalog.database import Database
-from iceflix.catalog.schema import tag, title
-from iceflix.catalog.text import MAX_TAGS, exact_key, searchable
+from iceflix.catalog.database import Database, Question, TooMany, size
+from iceflix.catalog.schema import FOLDED, tag, title
+from iceflix.catalog.text import MAX_TAGS, exact_key, folded, searchable
 from iceflix.runtime.errors import InvalidRequest, UnknownMedia
 
 _CHUNK = 500  # values in one IN (...)
@@ -28,12 +26,21 @@ _NUMBER = sa.select(title.c.number).where(title.c.id == sa.bindparam("id"))
 _NUMBERS = sa.select(title.c.id, title.c.number).where(
     title.c.id.in_(sa.bindparam("ids", expanding=True))
 )
-_BY_NAME = sa.select(title.c.name_key, title.c.id).where(title.c.name_key == sa.bindparam("key"))
+_FOLDED = sa.select(FOLDED).where(title.c.number == sa.bindparam("number"))
+_BY_NAME = sa.select(title.c.number, title.c.name_key, title.c.id).where(
+    title.c.name_key == sa.bindparam("key")
+)
 _TAGS_OF = sa.select(tag.c.key, tag.c.position).where(tag.c.title == sa.bindparam("number"))
-_TAGGED = sa.select(title.c.name_key, title.c.id).join_from(
+_TAGGED = sa.select(tag.c.title, title.c.name_key, title.c.id).join_from(
     tag, title, tag.c.title == title.c.number
 )
-_WITH_ANY = _TAGGED.where(tag.c.key.in_(sa.bindparam("keys", expanding=True))).distinct()
+_WITH_ONE = _TAGGED.where(tag.c.key == sa.bindparam("key"))
+_NUMBERS_WITH_ONE = sa.select(tag.c.title).where(tag.c.key == sa.bindparam("key"))
+_WITH_ANY = sa.select(title.c.number, title.c.name_key, title.c.id).where(
+    title.c.number.in_(
+        sa.select(tag.c.title).where(tag.c.key.in_(sa.bindparam("keys", expanding=True)))
+    )
+)
 _other = tag.alias("other")
 _WITH_ALL = _TAGGED.where(
     tag.c.key == sa.bindparam("rarest"),
@@ -111,7 +118,9 @@ class Store:
                 if fresh:
                     _insert(connection, {media_id: announced[media_id] for media_id in fresh})
                     added = _numbers(connection, fresh)
-                    search.add(connection, [(added[i], announced[i]) for i in fresh])
+                    self._database.index.add(
+                        connection, [(added[i], folded(announced[i])) for i in fresh]
+                    )
                     numbers |= added
         return numbers
 
@@ -119,9 +128,12 @@ class Store:
         """Give the title another name. Raises UnknownMedia."""
         with self._database.write() as connection:
             number = _number(connection, media_id)
+            before = connection.scalar(_FOLDED, {"number": number}) or ""
             change = sa.update(title).where(title.c.number == number)
-            connection.execute(change.values(name=name, name_key=exact_key(name)))
-            search.change(connection, number, name)
+            connection.execute(change.values(**_keys(name)))
+            after = folded(name)
+            if before != after:
+                self._database.index.change(connection, number, before, after)
 
     def add_tags(self, media_id: str, labels: Iterable[str]) -> int:
         """Add those that the title has not, in this order; returns how many had no room (V32).
@@ -159,7 +171,8 @@ class Store:
 
     def title(self, media_id: str) -> Title | None:
         """The title with this id, its tags in the order in which they were added."""
-        titles = self._recent.titles(self._database.version())
+        version = self._database.version()
+        titles = {} if version is None else self._recent.titles(version)
         title_now = titles.get(media_id)
         if title_now is None and searchable(media_id):
             with self._database.read() as connection:
@@ -179,8 +192,9 @@ class Store:
         """The ids of the titles with this name, in whatever case (V29). Raises InvalidRequest."""
         if not searchable(name):
             return []
+        key = {"key": exact_key(name)}
         with self._database.read() as connection:
-            return self._answer(connection, _BY_NAME, {"key": exact_key(name)})
+            return self._answer(connection, Question(_BY_NAME, key))
 
     def containing(self, part: str) -> list[str]:
         """The ids of the titles with this in the name, whatever the case and the accents (V29).
@@ -190,16 +204,21 @@ class Store:
         if not searchable(part):
             return []
         with self._database.read() as connection:
-            return self._answer(connection, *search.containing(part))
+            question = self._database.index.containing(connection, folded(part))
+            return self._answer(connection, question)
 
     def with_any(self, labels: Sequence[str]) -> list[str]:
         """The ids of the titles that have any of these tags (V30). Raises InvalidRequest."""
         keys = {exact_key(label) for label in labels if searchable(label)}
-        found: set[tuple[str, str]] = set()
+        if len(keys) == 1:
+            return self._with_one(*keys)
+        found: set[str] = set()
         with self._database.read() as connection:
             for some in _chunks(keys):
-                found.update(self._bounded(connection, _WITH_ANY, {"keys": some}))
-        return [media_id for _, media_id in sorted(self._checked(found))]
+                found.update(self._lines(connection, Question(_WITH_ANY, {"keys": some})))
+        if sum(map(size, ids := _ids(found))) > self._answer_bytes:
+            raise _too_many()
+        return ids
 
     def with_all(self, labels: Sequence[str]) -> list[str]:
         """The ids of the titles that have all of these tags; of none if there are none (V30).
@@ -209,6 +228,8 @@ class Store:
         keys = {exact_key(label) for label in labels if searchable(label)}
         if not 0 < len(keys) <= MAX_TAGS or not all(map(searchable, labels)):
             return []
+        if len(keys) == 1:
+            return self._with_one(*keys)
         with self._database.read() as connection:
             frequency = {
                 key: connection.scalar(_FREQUENCY, {"key": key}) or 0 for key in sorted(keys)
@@ -218,7 +239,7 @@ class Store:
                 return []
             others = list(keys - {rarest})
             values = {"rarest": rarest, "others": others, "wanted": len(others)}
-            return self._answer(connection, _WITH_ALL, values)
+            return self._answer(connection, Question(_WITH_ALL, values))
 
     def counts(self) -> Counts:
         """How many titles and different tags there are."""
@@ -229,38 +250,41 @@ class Store:
 
     # -- inside
 
-    def _answer(
-        self, connection: sa.Connection, statement: sa.Select[str, str], values: dict[str, Any]
-    ) -> list[str]:
+    def _with_one(self, key: str) -> list[str]:
+        with self._database.read() as connection:
+            return self._answer(connection, Question(_WITH_ONE, {"key": key}, _NUMBERS_WITH_ONE))
+
+    def _answer(self, connection: sa.Connection, question: Question) -> list[str]:
         """The ids by (name key, id)."""
-        found = list(self._bounded(connection, statement, values))
-        found.sort()
-        return [media_id for _, media_id in found]
+        return _ids(self._lines(connection, question))
 
-    def _bounded(
-        self, connection: sa.Connection, statement: sa.Select[str, str], values: dict[str, Any]
-    ) -> Iterator[tuple[str, str]]:
-        """The rows; stops reading as soon as the ids are too many for one answer."""
-        with connection.execute(statement, values) as result:
-            yield from self._checked((name_key, media_id) for name_key, media_id in result)
+    def _lines(self, connection: sa.Connection, question: Question) -> list[str]:
+        try:
+            return self._database.lines(connection, question, self._answer_bytes)
+        except TooMany:
+            raise _too_many() from None
 
-    def _checked(self, rows: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-        room = self._answer_bytes
-        for row in rows:
-            room -= len(row[1].encode()) + 5  # at most 5 bytes of length before each string
-            if room < 0:
-                raise InvalidRequest(
-                    "more titles match than fit into one answer; ask for a longer part of the"
-                    " name or for further tags"
-                )
-            yield row
+
+def _too_many() -> InvalidRequest:
+    return InvalidRequest(
+        "more titles match than fit into one answer; ask for a longer part of the name or for"
+        " further tags"
+    )
+
+
+def _ids(lines: Iterable[str]) -> list[str]:
+    """The ids of these titles, by (name key, id)."""
+    return [line.partition("\0")[2] for line in sorted(lines)]
+
+
+def _keys(name: str) -> dict[str, str | None]:
+    """The columns that depend on a title's name."""
+    key, bare = exact_key(name), folded(name)
+    return {"name": name, "name_key": key, "folded": None if bare == key else bare}
 
 
 def _insert(connection: sa.Connection, names: Mapping[str, str]) -> None:
-    rows = [
-        {"id": media_id, "name": name, "name_key": exact_key(name)}
-        for media_id, name in names.items()
-    ]
+    rows = [{"id": media_id, **_keys(name)} for media_id, name in names.items()]
     connection.execute(sa.insert(title), rows)
 
 

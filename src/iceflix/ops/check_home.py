@@ -13,7 +13,7 @@ from iceflix.auth.userfile import decode
 from iceflix.ops import facts
 from iceflix.ops.findings import Finding, fine, note, wrong
 from iceflix.ops.firstrun import DEMO_PASSWORD, DEMO_USER
-from iceflix.runtime.errors import SetupError
+from iceflix.runtime.errors import ServiceError, SetupError
 from iceflix.runtime.settings import Settings
 
 _FEW_BYTES = 200_000_000
@@ -82,7 +82,9 @@ def key(settings: Settings) -> Finding:
 
 
 def catalogue(settings: Settings) -> Finding:
-    """The catalogue's database, read only: SQLite's own quick check."""
+    """The catalogue's database, read only: SQLite's own quick check; whether a server answers."""
+    if "://" in settings.text("Catalog.File"):
+        return _catalogue_server(settings.text("Catalog.File"))
     file = settings.path("Catalog.File")
     if not file.exists():
         return note("catalogue", f"there is no {file} yet; the first catalogue makes it")
@@ -98,6 +100,24 @@ def catalogue(settings: Settings) -> Finding:
     if verdict != "ok":
         return wrong("catalogue", f"{file} is damaged: {verdict}", mend)
     return fine("catalogue", f"{file} is whole")
+
+
+def _catalogue_server(address: str) -> Finding:
+    """Says nothing of a password in the address."""
+    # pylint: disable-next=import-outside-toplevel  # a second that most people need not wait
+    from iceflix.catalog.opening import open_database  # noqa: PLC0415
+
+    try:
+        database = open_database(address)
+        try:
+            revision = database.revision()
+        finally:
+            database.close()
+    except ServiceError as error:
+        return wrong("catalogue", str(error), 'read "The catalogue on PostgreSQL" in operations.md')
+    if revision is None:
+        return note("catalogue", f"{database.place} is empty; the first catalogue makes its tables")
+    return fine("catalogue", f"{database.place} answers")
 
 
 def media(settings: Settings) -> Iterator[Finding]:

@@ -2,15 +2,14 @@
 
 import json
 import sys
-from pathlib import Path
 
-from iceflix.catalog.database import Database
+from iceflix.catalog.opening import open_database
 from iceflix.catalog.store import Store
 
 
 def main() -> None:
     """Answer every line ``["method", argument, ...]`` with its result."""
-    database = Database(Path(sys.argv[1]))
+    database = open_database(sys.argv[1])
     database.prepare()
     store = Store(database, 1_000_000)
     print('"ready"', flush=True)

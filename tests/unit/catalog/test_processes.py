@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from iceflix.catalog.database import Database
+from iceflix.catalog.opening import open_database
 from iceflix.catalog.store import Store
+from tests.postgres import ENGINES, NewDatabase
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
@@ -20,9 +21,9 @@ ROOT = Path(__file__).parents[3]
 class Editor:
     """A process that does to the database what it is told."""
 
-    def __init__(self, python: str, file: Path) -> None:
+    def __init__(self, python: str, place: str) -> None:
         self.process = subprocess.Popen(  # pylint: disable=consider-using-with  # see kill
-            [python, "-m", "tests.unit.catalog.editor", str(file)],
+            [python, "-m", "tests.unit.catalog.editor", place],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -48,9 +49,9 @@ class Editor:
 
 
 @pytest.fixture(name="editors")
-def _editors(file: Path, python: str) -> Iterator[list[Editor]]:
-    """Two processes that have the file open."""
-    editors = [Editor(python, file) for _ in range(2)]
+def _editors(place: str, python: str) -> Iterator[list[Editor]]:
+    """Two processes that have the database open."""
+    editors = [Editor(python, place) for _ in range(2)]
     assert [editor.answer() for editor in editors] == ["ready", "ready"]
     yield editors
     for editor in editors:
@@ -69,11 +70,8 @@ def test_each_sees_the_others_edits_at_once(editors: list[Editor]) -> None:
         assert one.do("with_any", [f"Tag {n}"]) == ["a"]
 
 
-def test_no_update_gets_lost_between_processes(
-    editors: list[Editor], store: Store, file: Path
-) -> None:
+def test_no_update_gets_lost_between_processes(editors: list[Editor], store: Store) -> None:
     """No update gets lost between processes."""
-    assert file.exists()
     store.register({"a": "Uno"})
 
     def edit(which: int) -> None:
@@ -91,16 +89,16 @@ def test_no_update_gets_lost_between_processes(
     assert len(store.containing("film")) == 300
 
 
-def test_what_was_answered_survives_a_kill(file: Path, python: str) -> None:
+def test_what_was_answered_survives_a_kill(place: str, python: str) -> None:
     """What was answered survives a kill."""
     for n in range(5):
-        editor = Editor(python, file)
+        editor = Editor(python, place)
         assert editor.answer() == "ready"
         editor.do("register", {"a": "Uno"})
         editor.do("rename", "a", f"Nombre {n}")
         editor.do("add_tags", "a", [f"tag {n}"])
         editor.kill()
-        database = Database(file)
+        database = open_database(place)
         store = Store(database, 1_000_000)
         title = store.title("a")
         assert title is not None
@@ -110,9 +108,9 @@ def test_what_was_answered_survives_a_kill(file: Path, python: str) -> None:
         database.close()
 
 
-def test_a_kill_in_the_middle_leaves_whole_edits(file: Path, python: str) -> None:
+def test_a_kill_in_the_middle_leaves_whole_edits(place: str, python: str) -> None:
     """A kill in the middle leaves whole edits."""
-    editor = Editor(python, file)
+    editor = Editor(python, place)
     assert editor.answer() == "ready"
     assert editor.process.stdin is not None and editor.process.stdout is not None
     for n in range(300):
@@ -121,7 +119,7 @@ def test_a_kill_in_the_middle_leaves_whole_edits(file: Path, python: str) -> Non
     for _ in range(20):
         editor.answer()
     editor.kill()
-    database = Database(file)
+    database = open_database(place)
     store = Store(database, 1_000_000)
     titles = store.counts().titles
     assert 20 <= titles <= 300
@@ -129,9 +127,18 @@ def test_a_kill_in_the_middle_leaves_whole_edits(file: Path, python: str) -> Non
     database.close()
 
 
-def test_several_may_start_on_a_new_file_at_once(tmp_path: Path, python: str) -> None:
-    """Several may start on a new file at once."""
-    editors = [Editor(python, tmp_path / "new.db") for _ in range(4)]
+@pytest.fixture(name="new", params=ENGINES)
+def _new(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A value of Catalog.File where there is nothing yet."""
+    if request.param == "sqlite":
+        return str(tmp_path / "new.db")
+    make: NewDatabase = request.getfixturevalue("new_postgres")
+    return make(empty=True)
+
+
+def test_several_may_start_on_a_new_database_at_once(new: str, python: str) -> None:
+    """Several may start on a new database at once."""
+    editors = [Editor(python, new) for _ in range(4)]
     assert [editor.answer() for editor in editors] == ["ready"] * 4
     for n, editor in enumerate(editors):
         editor.do("register", {f"id{n}": "Uno"})

@@ -1,10 +1,12 @@
 """The store against a catalogue made of dictionaries: whatever is done, both say the same."""
 
 import shutil
-import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
+import pytest
+import sqlalchemy as sa
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -14,10 +16,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from iceflix.catalog.database import Database
+from iceflix.catalog.opening import open_database
 from iceflix.catalog.store import Store
 from iceflix.catalog.text import exact_key, folded
 from iceflix.runtime.errors import UnknownMedia
+from tests.postgres import ENGINES, NewDatabase
 
 IDS = st.sampled_from(["a", "B", "b", "%", "ñ", "'"])
 LETTERS = "aAáÁ bßſñÑs%_'\"*😀İǅ\u0301각"
@@ -28,13 +31,12 @@ TAGS = st.lists(st.text(LETTERS, min_size=1, max_size=2), max_size=4)
 class Catalogue(RuleBasedStateMachine):
     """Random edits and questions."""
 
-    template: ClassVar[Path]
+    fresh: ClassVar[Callable[[], str]]
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
-        self.file = Path(shutil.copy(self.template, self.folder / "catalog.db"))
-        self.database = Database(self.file)
+        self.place = type(self).fresh()
+        self.database = open_database(self.place)
         self.store = Store(self.database, 1_000_000)
         self.names: dict[str, str] = {}
         self.tags: dict[str, dict[str, str]] = {}
@@ -42,7 +44,6 @@ class Catalogue(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Teardown."""
         self.database.close()
-        shutil.rmtree(self.folder)
 
     def _known(self, media_id: str, edit: object) -> bool:
         """Whether the title is there; if not, the edit was refused."""
@@ -99,7 +100,7 @@ class Catalogue(RuleBasedStateMachine):
     def reopen(self) -> None:
         """Reopen."""
         self.database.close()
-        self.database = Database(self.file)
+        self.database = open_database(self.place)
         self.store = Store(self.database, 1_000_000)
 
     @rule(query=st.text(LETTERS, max_size=4))
@@ -133,10 +134,30 @@ class Catalogue(RuleBasedStateMachine):
         return sorted(self.names, key=lambda i: (exact_key(self.names[i]), i))
 
 
-def test_like_a_catalogue_of_dictionaries(empty_database: Path) -> None:
+@pytest.fixture(name="fresh", params=ENGINES)
+def _fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """A value of Catalog.File, where there is nothing every time that it is asked for."""
+    if request.param == "sqlite":
+        template: Path = request.getfixturevalue("empty_database")
+        return lambda: str(shutil.copy(template, tmp_path / "catalog.db"))
+    new: NewDatabase = request.getfixturevalue("new_postgres")
+    place = new()
+
+    def emptied() -> str:
+        database = open_database(place)
+        with database.write() as connection:
+            connection.execute(sa.text("TRUNCATE title, tag"))
+        database.close()
+        return place
+
+    return emptied
+
+
+@pytest.mark.timeout(600)  # thousands of transactions
+def test_like_a_catalogue_of_dictionaries(fresh: Callable[[], str]) -> None:
     """Like a catalogue of dictionaries."""
-    Catalogue.template = empty_database
+    Catalogue.fresh = staticmethod(fresh)
     run_state_machine_as_test(
         Catalogue,
-        settings=settings(max_examples=60, stateful_step_count=40, deadline=None),
+        settings=settings(max_examples=40, stateful_step_count=40, deadline=None),
     )

@@ -17,6 +17,7 @@ from iceflix.ops.report import doctor_table
 from iceflix.runtime.communicator import initialize
 from iceflix.runtime.settings import Settings
 from tests.conftest import free_port
+from tests.postgres import NewDatabase
 
 
 @pytest.fixture(name="settings")
@@ -104,6 +105,22 @@ def test_the_catalogue(settings: Settings) -> None:
     assert check_home.catalogue(settings).wrong
     file.write_text("no database at all, but a text that is long enough to be looked at" * 10)
     assert check_home.catalogue(settings).wrong
+
+
+def test_a_catalogue_on_a_server_that_does_not_answer(tmp_path: Path) -> None:
+    """Its password is not shown."""
+    address = "postgresql+psycopg://eva:hush-hush@127.0.0.1:1/films"
+    found = check_home.catalogue(Settings(tmp_path, {"Catalog.File": address}))
+    assert found.wrong and "eva@127.0.0.1:1/films" in found.sentence
+    assert "hush" not in found.sentence + found.mend
+
+
+@pytest.mark.slow
+def test_a_catalogue_on_a_server(tmp_path: Path, new_postgres: NewDatabase) -> None:
+    """It is there, empty or not."""
+    for empty, verdict in ((False, Verdict.FINE), (True, Verdict.NOTE)):
+        settings = Settings(tmp_path, {"Catalog.File": new_postgres(empty=empty)})
+        assert check_home.catalogue(settings).verdict is verdict
 
 
 def test_media(tmp_path: Path) -> None:
