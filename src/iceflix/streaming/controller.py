@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from iceflix.contract import Ice
 from iceflix.runtime.errors import InvalidRequest
@@ -26,16 +26,21 @@ from iceflix.streaming.playback import Playback, Progress, Studio
 from iceflix.streaming.sdp import Track
 from iceflix.streaming.sender import Target
 
+_HANG_SECONDS = 2.0
 _log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Bells:
-    """The topics of controllers: make one, call its client (without blocking), remove it."""
+    """The topics of controllers: make one, call its client (without blocking), remove it.
+
+    Making one takes several calls and a write to the broker's disk: ``workers`` do it meanwhile.
+    """
 
     hang: Callable[[str], object]
     ring: Callable[[str], object]
     remove: Callable[[str], object]
+    workers: Executor
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,14 @@ class Stage:
     limits: Limits
 
 
+@dataclass(frozen=True)
+class _Topic:
+    """A controller's own; ``settled`` when it is there, or cannot be now."""
+
+    name: str
+    settled: threading.Event = field(default_factory=threading.Event)
+
+
 class Controller:
     """Thread-safe. After its end every call raises Ice.ObjectNotExistException."""
 
@@ -73,7 +86,7 @@ class Controller:
 
         ``on_end`` is called with the topic's name, once.
         """
-        self.topic = topic
+        self._topic = _Topic(topic)
         self._playback = playback
         self._stage = stage
         self._on_end = on_end
@@ -82,10 +95,15 @@ class Controller:
         self._timer: Handle | None = None
 
     def open(self) -> None:
-        """Make the topic and begin to watch the token."""
-        self._stage.bells.hang(self.topic)
+        """Have the topic made and begin to watch the token."""
+        self._stage.bells.workers.submit(self._hang)
         with self._lock:
             self._set_timer()
+
+    @property
+    def topic(self) -> str:
+        """The name of the topic."""
+        return self._topic.name
 
     @property
     def sending(self) -> bool:
@@ -93,6 +111,11 @@ class Controller:
         return self._playback.sending
 
     # -- what clients call
+
+    def sync_topic(self) -> str:
+        """The name of the topic, which exists by now if there is a broker (V43)."""
+        self._topic.settled.wait(_HANG_SECONDS)
+        return self.topic
 
     def describe(self, token: str, address: str, port: int) -> str:
         """Bind the token, send to this address and port, return the description (V44).
@@ -184,9 +207,8 @@ class Controller:
     # -- inside
 
     def _require_life(self) -> None:
-        with self._lock:
-            if self._lifetime.state is State.ENDED:
-                raise Ice.ObjectNotExistException
+        if self._ended():
+            raise Ice.ObjectNotExistException
 
     def _bind(self, token: str) -> None:
         with self._lock:
@@ -221,13 +243,27 @@ class Controller:
             else:
                 self._stage.workers.submit(self._finish, effect.reason)
 
+    def _hang(self) -> None:
+        try:
+            if not self._ended():
+                self._stage.bells.hang(self.topic)
+                self._remove_if_ended()
+        finally:
+            self._topic.settled.set()
+
     def _ring(self) -> None:
         _log.info("asking for a new token", topic=self.topic)
         self._stage.bells.ring(self.topic)
-        with self._lock:
-            ended = self._lifetime.state is State.ENDED
-        if ended:  # in the meantime; ringing may have made the topic anew
+        self._remove_if_ended()
+
+    def _remove_if_ended(self) -> None:
+        """Ended in the meantime, it has removed its topic, which may have been made anew."""
+        if self._ended():
             self._stage.bells.remove(self.topic)
+
+    def _ended(self) -> bool:
+        with self._lock:
+            return self._lifetime.state is State.ENDED
 
     def _check(self, token: str) -> None:
         verdict = self._stage.judges.vouch(token)

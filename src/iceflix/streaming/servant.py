@@ -58,7 +58,7 @@ class ControllerServant(IceFlix.PlaybackControl):
     @operation()
     def getSyncTopic(self, _current: Ice.Current | None = None) -> str:
         """Name the topic on which the client is called."""
-        return self._controller.topic
+        return self._controller.sync_topic()
 
     @operation(NotAuthorized)
     def refreshAuthentication(

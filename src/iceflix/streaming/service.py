@@ -36,6 +36,7 @@ from iceflix.streaming.shelf import Shelf
 KIND = "streaming"
 _SENDERS = ("paced", "gstreamer")
 _SWEEP_SECONDS = 30.0
+_RINGERS = 4
 _WORKERS = 32  # they wait for Authenticators; an idle one costs next to nothing
 
 
@@ -158,16 +159,19 @@ def _controllers(
         settings.seconds("Stream.GraceSeconds"),
         settings.seconds("Call.TimeoutSeconds"),
     )
+    ringers = ThreadPoolExecutor(_RINGERS, thread_name_prefix="topics")
     bells = Bells(
         lambda topic: _hang(host, topic),
         lambda topic: _bell(host, topic).send(lambda client: client.requestAuthenticationAsync()),
         host.topics.destroy,
+        ringers,
     )
     stage = Stage(studio, bells, judges, host.scheduler, workers, limits)
     objects = Objects(lambda controller: host.add(ControllerServant(controller)), host.remove)
     controllers = Controllers(host.identifier, stage, objects, settings.integer("Stream.Max"))
     host.on_stop(controllers.close)
     host.on_stop(studio.sender.close)
+    host.on_stop(lambda: ringers.shutdown(wait=False, cancel_futures=True))
     return controllers
 
 

@@ -20,7 +20,7 @@ PROVIDER = "11111111-1111-4111-8111-111111111111"
 LIMITS = Limits(token=1.2, grace=0.5, answer=0.2, doubt=0.05)
 
 
-class FakeStream:
+class FakeStream:  # pylint: disable=too-many-instance-attributes
     """Remembers where it sends."""
 
     def __init__(self, order: Order, ended: Ended) -> None:
@@ -102,11 +102,12 @@ class World:  # pylint: disable=too-many-instance-attributes
         self.rung: list[str] = []
         self.objects: dict[str, Controller] = {}
         self.workers = ThreadPoolExecutor(4)
+        self.ringers = ThreadPoolExecutor(1)
         self.scheduler = Scheduler()
         self.ice = Ice.initialize([])
         stage = Stage(
             Studio(self.sender, self.media.get, audio=True),
-            Bells(self.topics.append, self.rung.append, self._remove_topic),
+            Bells(self.topics.append, self.rung.append, self._remove_topic, self.ringers),
             Judges(self._check, self._vouch),
             self.scheduler,
             self.workers,
@@ -127,12 +128,15 @@ class World:  # pylint: disable=too-many-instance-attributes
         self.controllers.close()
         self.scheduler.stop()
         self.workers.shutdown()
+        self.ringers.shutdown()
         self.ice.destroy()
 
     def open(self, token: str = "A") -> Controller:
         """A controller for the one medium."""
         proxy = self.controllers.open("a" * 64, token)
-        return self.objects[proxy.ice_getIdentity().name]
+        controller = self.objects[proxy.ice_getIdentity().name]
+        controller.sync_topic()
+        return controller
 
     def renew(self, token: str) -> None:
         """From now on this token is the valid one."""

@@ -218,6 +218,29 @@ def test_only_so_many(calm: World) -> None:
     assert not calm.topics
 
 
+def test_a_slow_broker_holds_up_only_the_name_of_the_topic(calm: World) -> None:
+    """Who stops meanwhile leaves no topic behind (V43)."""
+    gate = threading.Event()
+    calm.ringers.submit(gate.wait, 10)
+    proxy = calm.controllers.open("a" * 64, "A")
+    controller = calm.objects[proxy.ice_getIdentity().name]
+    assert controller.describe("A", HERE, 5004) and not calm.topics
+    names: list[str] = []
+    asker = threading.Thread(target=lambda: names.append(controller.sync_topic()))
+    asker.start()
+    assert not names
+    gate.set()
+    asker.join(5)
+    assert names == calm.topics == [controller.topic]
+    held = threading.Event()
+    calm.ringers.submit(held.wait, 10)
+    proxy = calm.controllers.open("a" * 64, "A")
+    calm.objects[proxy.ice_getIdentity().name].stop()
+    held.set()
+    calm.ringers.submit(int).result(5)
+    assert calm.topics == [controller.topic]
+
+
 def test_topics_are_distinct_and_carry_the_providers_id(calm: World) -> None:
     """And nothing that could be guessed (V43)."""
     topics = {calm.open().topic for _ in range(20)}
