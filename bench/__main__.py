@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import page, plots, single
-from bench.machine import ROOT, WORK, BenchError, say
+from bench.machine import ROOT, WORK, BenchError, end_cleanly, say
 
 _PICTURES = "pictures/benchmarks"
 
@@ -35,6 +35,7 @@ def main() -> int:
     results, target = ROOT / "bench" / "results", ROOT / "docs" / "benchmarks.md"
     if given.quick:
         results, target = WORK / "results", WORK / "benchmarks.md"
+    end_cleanly()
     failed = False if given.page else _measure(wanted, given.quick, results)
     _write_page(results, target)
     if given.quick:

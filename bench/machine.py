@@ -3,6 +3,7 @@
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -25,6 +26,16 @@ class BenchError(Exception):
 def say(text: str) -> None:
     """Tell the person who waits what goes on."""
     print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def end_cleanly() -> None:
+    """Let signals end this process so that what it started is ended too."""
+
+    def leave(number: int, _frame: object) -> None:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)
 
 
 def need(program: str, package: str) -> str:

@@ -1,5 +1,6 @@
 """One server, so many streams, some seconds: what it cost and what the viewers got."""
 
+import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from bench.viewers import Heard, Viewers
 
 _COME_SECONDS = 90.0
 _SETTLE_SECONDS = 1.0
+_FULL = 0.8  # of the processors: a server that needs more has nothing left for the viewers
 _DELIVERED, _LOST = 0.95, 0.01  # of the video's seconds, at least; of the packets, at most
 
 
@@ -141,8 +143,23 @@ class Record:
     def _figure(self, name: str, count: int, values: Sequence[float]) -> Figure | None:
         return Figure.of(values) if values and (name, count) not in self.trouble else None
 
+    def _too_much(self, name: str, count: int) -> str:
+        """Why it is no use to ask so much of this server, judged by what less took; or nothing."""
+        known = [n for (other, n) in self.samples if other == name and n < count]
+        if not known:
+            return ""
+        needed = Figure.of([s.cpu for s in self.samples[name, max(known)]]).median * count / 1000
+        if needed <= _FULL * (os.cpu_count() or 1):
+            return ""
+        return f"not tried, it would need {needed:.1f} processors"
+
     def _take(self, server: Server, wish: Wish) -> None:
         key = (server.name, wish.count)
+        too_much = self._too_much(*key)
+        if too_much:
+            self.trouble[key] = too_much
+            say(f"{server.name}, {wish.count}: {too_much}")
+            return
         try:
             sample = take(server, wish)
         except BenchError as error:

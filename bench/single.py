@@ -57,6 +57,7 @@ def alone(name: str, measure: Measure) -> int:
     parser.add_argument("--quick", action="store_true", help="less of it, in about half a minute")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result to this file")
     given = parser.parse_args()
+    machine.end_cleanly()
     try:
         result = run(name, measure, given.quick)
     except machine.BenchError as error:
