@@ -82,7 +82,7 @@ class Face:
     def __init__(self, stand: Stand, ice: Ice.Communicator, direct: bool) -> None:
         self.stand = stand
         self._direct = direct
-        info = SimpleNamespace(remoteAddress=LOCAL, underlying=None)
+        info = SimpleNamespace(remoteAddress=LOCAL, localAddress=LOCAL, underlying=None)
         self._current = cast(
             Ice.Current, SimpleNamespace(con=SimpleNamespace(getInfo=lambda: info))
         )
@@ -101,6 +101,19 @@ class Face:
         """getSDP."""
         more = (self._current,) if self._direct else ()
         return str(controller.getSDP(token, port, *more))
+
+    def control(self, controller: Any) -> Any:
+        """What answers control's operations, once it has been asked whether it does."""
+        if self._direct:
+            return controller
+        found = IceFlix.PlaybackControlPrx.checkedCast(controller)
+        assert found is not None
+        return found
+
+    def rtsp_url(self, controller: Any, token: str) -> str:
+        """rtspUrl."""
+        more = (self._current,) if self._direct else ()
+        return str(controller.rtspUrl(token, *more))
 
     def is_available(self, media_id: str) -> bool:
         """isAvailable."""
@@ -209,6 +222,50 @@ def test_stop_and_then_nothing(face: Face) -> None:
         lambda: controller.refreshAuthentication("A"),
     ]
     for call in calls:
+        with pytest.raises(Ice.ObjectNotExistException):
+            call()
+
+
+def test_controllers_answer_control_as_well(face: Face) -> None:
+    """One object: who knows StreamController only notices nothing."""
+    controller = face.get_stream(ONE, "A")
+    control = face.control(controller)
+    state = control.state()
+    assert (state.position, state.duration, state.sending, state.paused) == (0, 60, False, False)
+    control.startAt(12.5)
+    assert "a=range:npt=12.500-60.000\r\n" in face.get_sdp(controller, "A", 5004)
+    control.pause()
+    assert control.state().paused and control.state().sending and control.state().seekable
+    assert control.seek(30.0) == 30.0
+    control.resume()
+    state = control.state()
+    assert (state.position, state.paused, state.packets, state.bytes) == (30, False, 0, 0)
+    picture, sound = control.tracks()
+    assert (picture.media, picture.encoding, picture.payloadType) == ("video", "H264", 96)
+    assert (picture.clockRate, picture.width, picture.height) == (90000, 1280, 720)
+    assert (sound.media, sound.clockRate, sound.channels, sound.width) == ("audio", 48000, 2, 0)
+
+
+def test_what_control_refuses(face: Face) -> None:
+    """With a sentence; the token of an RTSP URL comes before everything else."""
+    control = face.control(face.get_stream(ONE, "A"))
+    calls: list[Callable[[], object]] = [control.pause, control.resume, lambda: control.seek(1.0)]
+    for call in calls:
+        with pytest.raises(IceFlix.ControlRefused) as caught:
+            call()
+        assert "call getSDP first" in caught.value.reason
+    for seconds in (-1.0, 61.0, float("nan"), float("inf"), -1e308):
+        with pytest.raises(IceFlix.ControlRefused) as caught:
+            control.startAt(seconds)
+        assert "no position" in caught.value.reason
+    for token in ("", "B", HUGE):
+        with pytest.raises(IceFlix.Unauthorized):
+            face.rtsp_url(control, token)
+    with pytest.raises(IceFlix.ControlRefused) as caught:
+        face.rtsp_url(control, "A")
+    assert "offers no RTSP" in caught.value.reason
+    control.stop()
+    for call in (*calls, control.state, control.tracks, lambda: face.rtsp_url(control, "A")):
         with pytest.raises(Ice.ObjectNotExistException):
             call()
 
