@@ -112,7 +112,7 @@ def _librarian(host: Host, folder: Path, announcer: Announcer) -> Librarian:
         progress_for_terminal(),
         Pace(
             host.settings.seconds("Media.SettleSeconds"),
-            host.settings.seconds("Media.RescanSeconds"),
+            host.settings.integer("Media.RescanSeconds"),
             host.settings.flag("Media.Watch"),
         ),
     )
