@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
@@ -16,6 +18,7 @@ from iceflix.catalog import schema
 from iceflix.catalog.database import StoreError
 from iceflix.catalog.sqlite import SqliteDatabase
 from iceflix.catalog.store import Store
+from iceflix.catalog.text import exact_key, folded, grams
 from iceflix.runtime.errors import SetupError
 
 MIGRATIONS = Path(schema.__file__).parent / "migrations"
@@ -237,3 +240,43 @@ def test_the_version_changes_with_every_commit(database: SqliteDatabase, store: 
         seen.add(database.version())
     database.close()
     assert database.version() not in seen
+
+
+def test_a_database_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Names, tags and what is found by them stay as they are."""
+    database = SqliteDatabase(tmp_path / "old.db")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    names = ["España", "Espana", "100 % puro", "c_d", "\uffff fin", "Ÿ"]
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for number, name in enumerate(names, 1):
+            connection.execute(
+                sa.insert(schema.title).values(
+                    number=number, id=f"id{number}", name=name, name_key=exact_key(name)
+                )
+            )
+            for table, column, text in (
+                ("title_trigram", "folded", folded(name)),
+                ("title_gram", "grams", grams(folded(name))),
+            ):
+                insert = f"INSERT INTO {table} (rowid, {column}) VALUES (?, ?)"
+                connection.exec_driver_sql(insert, (number, text))
+        connection.execute(sa.insert(schema.tag).values(title=1, key="x", label="X", position=1))
+    assert database.revision() == "0001"
+    database.prepare()
+    assert database.revision() == schema.HEAD
+    store = Store(database, 10_000)
+    assert store.containing("espan") == store.containing("ñ a".replace(" ", "")) == ["id2", "id1"]
+    assert store.containing("0 %") == ["id3"]
+    assert store.containing("\ufffd fi") == store.containing("\uffff f") == ["id5"]
+    assert store.containing("y") == ["id6"]
+    title = store.title("id1")
+    assert title is not None and title.tags == ("X",)
+    store.rename("id1", "Otro")
+    assert store.containing("spa") == store.containing("span") == ["id2"]
+    with database.read() as connection:
+        kept = connection.scalars(sa.select(schema.title.c.folded).order_by(schema.title.c.number))
+        assert kept.all() == [None, None, None, None, "\ufffd fin", "y"]
+    database.close()

@@ -209,6 +209,62 @@ def test_an_answer_has_a_bound(database: Database) -> None:
     assert len(Store(database, 10**6).containing("")) == 21
 
 
+@pytest.mark.parametrize("length", [5, 64, 100])
+@pytest.mark.parametrize("part", ["", "f", "fi", "fil", "film", "film number"])
+def test_the_bound_is_exact(database: Database, part: str, length: int) -> None:
+    """However long the ids are, and whatever index is asked."""
+    size = length + 5
+    exactly = Store(database, answer_bytes=size * 200)
+    one_less = Store(database, answer_bytes=size * 200 - 1)
+    ids = [f"{n:0{length}}" for n in range(200)]
+    exactly.register(dict.fromkeys(ids, "Film number"))
+    assert exactly.containing(part) == ids
+    with pytest.raises(InvalidRequest, match="more titles match"):
+        one_less.containing(part)
+
+
+def test_the_bound_is_exact_for_tags(database: Database) -> None:
+    """One tag, any of several, and all of several; a title that has several counts once."""
+    ids = [f"{n:064}" for n in range(30)]
+    exactly = Store(database, answer_bytes=69 * 30)
+    one_less = Store(database, answer_bytes=69 * 30 - 1)
+    exactly.register(dict.fromkeys(ids, "Film"))
+    for media_id in ids:
+        exactly.add_tags(media_id, ["a", "b"])
+    many = [f"nowhere {n}" for n in range(1000)]
+    for tags in (["a"], ["a", "b"], [*many[:600], "a", *many[600:], "b"]):
+        assert exactly.with_any(tags) == ids
+        with pytest.raises(InvalidRequest):
+            one_less.with_any(tags)
+    for tags in (["a"], ["a", "b"]):
+        assert exactly.with_all(tags) == ids
+        with pytest.raises(InvalidRequest):
+            one_less.with_all(tags)
+
+
+def test_answers_of_several_pages(database: Database) -> None:
+    """More titles than are read at once, mostly; among them some with shorter ids."""
+    store = Store(database, answer_bytes=10**8)
+    small = Store(database, answer_bytes=69 * 60)
+    names = {f"{n:0{64 if n % 3 else 7}}": f"Film {n % 7} of many" for n in range(90)}
+    store.register(names)
+    in_order = sorted(names, key=lambda media_id: (names[media_id].lower(), media_id))
+    for part in ("", "film", "of many", "lm", "m"):
+        assert store.containing(part) == in_order
+    assert small.containing("film 3 of") == [i for i in in_order if names[i] == "Film 3 of many"]
+    with pytest.raises(InvalidRequest):
+        small.containing("of many")
+
+
+def test_growing_catalogues(store: Store) -> None:
+    """What is known of the frequency of trigrams grows with them, and decides nothing."""
+    for size in (1, 3, 10, 300, 3000):
+        store.register({f"id{n}": f"Película {n} número {n % 5}" for n in range(size)})
+        assert len(store.containing("número")) == size
+        assert store.containing(f"lícula {size - 1} n") == [f"id{size - 1}"]
+        assert store.containing("lícula x n") == []
+
+
 def _together(actions: Iterable[threading.Thread]) -> None:
     threads = list(actions)
     for thread in threads:
