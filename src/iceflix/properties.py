@@ -132,6 +132,7 @@ PROPERTIES = (
     Property("Multiserver.Name", "ring1", "system A: the ring that it serves"),
     Property("Multiserver.Queue", "500", "jobs that it takes on at once"),
     Property("Node.Folder", "{home}/node", "system B: where a node keeps its filter"),
+    Property("Node.Proc", "/proc", "folder whose file stat tells how busy the processors are"),
     Property("Node.Ring", "ring1", "the ring that a node belongs to"),
     Property("Node.Slots", "0", "tasks that a node works on at once; 0: one per processor"),
     Property("Ring.HoldSeconds", "2", "longest time that an idle ring parks its token"),

@@ -18,7 +18,9 @@ from iceflix.contract.reasons import (
     UNKNOWN_FILTER,
 )
 from iceflix.farm.central.service import build
+from iceflix.farm.central.word import sign
 from iceflix.farm.discovery import MULTISERVER
+from iceflix.farm.filters.signing import Signer
 from iceflix.runtime.host import Host
 from tests.conftest import Broker, Eventually, HostMaker
 from tests.integration.farm_fakes import FakeMultiserver, farm_topic, serve
@@ -30,10 +32,18 @@ Join = Callable[..., FakeMultiserver]
 
 
 @pytest.fixture(name="host")
-def _host(make_host: HostMaker) -> Host:
-    host = make_host("central", build, {"Call.TimeoutSeconds": "0.5"})
-    _central(host).setRunning(RUNNING)
+def _host(make_host: HostMaker, tmp_path: Path, signer: Signer, eventually: Eventually) -> Host:
+    (tmp_path / "filters.pub").write_text(signer.public.hex())
+    own = {"Call.TimeoutSeconds": "0.5", "Farm.PublicKey": str(tmp_path / "filters.pub")}
+    host = make_host("central", build, own)
+    _central(host).setRunning(RUNNING, sign(signer, RUNNING))
+    eventually(lambda: _central(host).running() == sorted(RUNNING))
     return host
+
+
+@pytest.fixture(name="signer")
+def _signer() -> Signer:
+    return Signer.make()
 
 
 @pytest.fixture(name="join")

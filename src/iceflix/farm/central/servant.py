@@ -2,6 +2,7 @@
 
 from iceflix.contract import Ice, IceFlix
 from iceflix.farm.central.central import Central
+from iceflix.farm.central.word import SIGNATURE, Word
 from iceflix.runtime.boundary import operation
 from iceflix.runtime.errors import Denial
 
@@ -11,8 +12,9 @@ class CentralServant(IceFlix.Central):
 
     # pylint: disable=invalid-name  # the Slice contract fixes the names
 
-    def __init__(self, central: Central) -> None:
+    def __init__(self, central: Central, word: Word) -> None:
         self._central = central
+        self._word = word
 
     @operation(Denial)
     def process(self, job: IceFlix.Job, _current: Ice.Current | None = None) -> IceFlix.JobResult:
@@ -22,9 +24,10 @@ class CentralServant(IceFlix.Central):
         return later
 
     @operation()
-    def setRunning(self, filters: list[str], _current: Ice.Current | None = None) -> None:
-        """Hear from the filter administrator (F28)."""
-        self._central.set_running(filters)
+    def setRunning(self, filters: list[str], current: Ice.Current | None = None) -> None:
+        """Hear from the filter administrator (F28); whether it is he will be seen."""
+        context = current.ctx if current is not None else {}
+        self._word.said(filters, context.get(SIGNATURE, ""))
 
     @operation()
     def running(self, _current: Ice.Current | None = None) -> list[str]:

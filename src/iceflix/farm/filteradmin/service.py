@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from iceflix.contract import Ice, IceFlix
+from iceflix.farm.central.word import sign
 from iceflix.farm.clock.chain import follow_user_administrator
 from iceflix.farm.discovery import CENTRAL, EVERYBODY, FILTERADMIN, farm_channel, ring_of
 from iceflix.farm.filteradmin.assignments import Assignments
@@ -27,8 +28,13 @@ class Push:
     """Tells every central which filters are running: after a change, and periodically (F28)."""
 
     def __init__(
-        self, directory: Directory, running: Callable[[], list[str]], period: float
+        self,
+        directory: Directory,
+        running: Callable[[], list[str]],
+        signer: Signer,
+        period: float,
     ) -> None:
+        self._signer = signer
         self._directory = directory
         self._running = running
         self._period = period
@@ -44,9 +50,10 @@ class Push:
             if names == self._told and now - self._told_at < self._period:
                 return
             self._told, self._told_at = names, now
+        context = sign(self._signer, names)
         for known in self._directory.all(CENTRAL):
             try:
-                known.proxy.setRunningAsync(names)
+                known.proxy.setRunningAsync(names, context)
             except Ice.LocalException as error:
                 _log.debug("central not told", id=known.id, error=type(error).__name__)
 
@@ -76,6 +83,7 @@ def build(host: Host) -> None:
     push = Push(
         directory,
         filters.running_names,
+        signer,
         settings.seconds("FilterAdmin.PushSeconds"),
     )
     filters.changed = push.look

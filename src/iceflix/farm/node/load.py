@@ -4,10 +4,13 @@ import contextlib
 import os
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
+PROC = Path("/proc")
 _CHILDREN_SECONDS = 5.0
+_TICKS = float(os.sysconf("SC_CLK_TCK"))  # a second
 
 
 @dataclass
@@ -26,10 +29,11 @@ class LoadMeter:
 
     The processors are those that the process may run on. What the node itself and its workers use
     counts as free: it is the others' load that matters for the speed of a further task, and how
-    many tasks the node has is told apart.
+    many tasks the node has is told apart. ``proc``: where the kernel tells of the processors.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, proc: Path = PROC) -> None:
+        self._proc = proc
         self._last = _Last()
         self._own = psutil.Process()
         self._sample(working=False)
@@ -53,7 +57,7 @@ class LoadMeter:
         return min(max(free, 0.0), float(len(self.processors))), psutil.virtual_memory().available
 
     def _sample(self, *, working: bool) -> None:
-        times = psutil.cpu_times(percpu=True)
+        idle = _idle(self._proc / "stat")
         last, now = self._last, time.monotonic()
         family, family_at = last.family, last.family_at
         if working and now - family_at > _CHILDREN_SECONDS:
@@ -65,5 +69,16 @@ class LoadMeter:
             with contextlib.suppress(psutil.Error):
                 used = process.cpu_times()
                 own[process.pid] = used.user + used.system
-        idle = sum(times[n].idle + times[n].iowait for n in self.processors if n < len(times))
-        self._last = _Last(now, idle, own, family, family_at)
+        seconds = sum(idle.get(number, 0.0) for number in self.processors)
+        self._last = _Last(now, seconds, own, family, family_at)
+
+
+def _idle(file: Path) -> dict[int, float]:
+    """Seconds for which each processor has had nothing to do, or waited for a disk."""
+    found = {}
+    for line in file.read_text(encoding="ascii").splitlines():
+        name, _, rest = line.partition(" ")
+        if name.startswith("cpu") and name != "cpu":
+            counts = rest.split()
+            found[int(name.removeprefix("cpu"))] = (int(counts[3]) + int(counts[4])) / _TICKS
+    return found

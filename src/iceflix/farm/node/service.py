@@ -2,16 +2,18 @@
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 from iceflix.farm.clock.chain import follow_user_administrator
 from iceflix.farm.discovery import FILTERADMIN, MULTISERVER, USERADMIN, farm_channel, node_kind
 from iceflix.farm.images.store import ImageStore
 from iceflix.farm.model import NodeLoad
-from iceflix.farm.node.code import CodeSource, PublicKey, Received, SharedFolder
+from iceflix.farm.node.code import CodeSource, Received, SharedFolder
 from iceflix.farm.node.hands import Hands
 from iceflix.farm.node.load import LoadMeter
 from iceflix.farm.node.servant import RingServant
 from iceflix.farm.node.shell import Shell
+from iceflix.farm.publickey import PublicKey
 from iceflix.farm.ring.machine import Member
 from iceflix.farm.ring.settings import SYSTEMS, Me, System, Timing
 from iceflix.farm.sandbox.limits import Limits
@@ -34,7 +36,7 @@ def build(host: Host) -> None:
     system, ring = _system(settings), settings.text("Node.Ring")
     nodes = node_kind(ring)
     host.listen(farm_channel((nodes, MULTISERVER, FILTERADMIN, USERADMIN)))
-    meter = LoadMeter()
+    meter = _meter(settings.path("Node.Proc"))
     slots = settings.integer("Node.Slots") or len(meter.processors)
     me = Me(ring, host.identifier, settings.integer("Ring.Priority"), system, _timing(settings))
     store = ImageStore.from_url(settings.text("Farm.Images"))
@@ -62,6 +64,13 @@ def _system(settings: Settings) -> System:
     if name not in SYSTEMS:
         raise SetupError(f"Farm.System must be A or B for a node, not {name!r}")
     return SYSTEMS[name]
+
+
+def _meter(proc: Path) -> LoadMeter:
+    try:
+        return LoadMeter(proc)
+    except (OSError, ValueError, IndexError) as error:
+        raise SetupError(f"Node.Proc: {proc}/stat does not tell of processors ({error})") from error
 
 
 def _timing(settings: Settings) -> Timing:

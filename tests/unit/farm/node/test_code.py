@@ -10,7 +10,8 @@ import pytest
 from iceflix.farm.filters.catalogue import Publisher
 from iceflix.farm.filters.signing import Signer
 from iceflix.farm.model import FilterCode
-from iceflix.farm.node.code import PublicKey, Received, SharedFolder
+from iceflix.farm.node.code import Received, SharedFolder
+from iceflix.farm.publickey import PublicKey
 from iceflix.runtime.errors import Denial, NotAvailable, SetupError
 
 CODE = b'"""Nothing."""\n\n\ndef apply(image):\n    """Leave it."""\n    return image\n'
