@@ -59,6 +59,12 @@ class Errands:
     def take(self) -> Errand | None:
         """Wait for something to do; None when it is time to stop."""
         self._wanted.wait()
+        return self.take_now()
+
+    def take_now(self) -> Errand | None:
+        """What there is to do; None when there is nothing, or when it is time to stop."""
+        if not self._wanted.is_set():
+            return None
         if self._next.paths:
             self._stopping.wait(_GATHER_SECONDS)
         if self._stopping.is_set():

@@ -151,34 +151,51 @@ class Librarian:
                 _log.exception("reading the media folder failed")
 
     def _go(self, errand: Errand) -> None:
+        paths = self._paths_of(errand)
+        if paths is None or paths:
+            self._pass(paths)
+
+    def _paths_of(self, errand: Errand) -> set[str] | None:
+        """Where to look; None: everywhere."""
         if errand.whole or (errand.glance and not self._eyes.same()):
-            self._pass(None)
-        elif errand.paths:
-            self._pass(errand.paths)
+            return None
+        return errand.paths
 
     def _pass(self, paths: set[str] | None) -> None:
-        listing, scope = self._eyes.read(paths)
-        scanner, shelf = self._desk.scanner, self._shelf
-        known = scanner.recognise(listing, shelf)
-        shelf.drop_vanished(listing, scope, known.renamed)
+        listing, unread = self._list(paths)
         try:
-            outcome = scanner.read(listing, known.unread, shelf, self._desk.progress)
+            outcome = self._desk.scanner.read(
+                listing, unread, self._shelf, self._desk.progress, self._more
+            )
         finally:
             self._desk.close_readers()
         if outcome.cancelled:
             return
-        if scope is None:
+        if paths is None:
             self._finish(outcome)
         self._patience.wait_for(outcome.unsettled)
 
+    def _more(self) -> list[str]:
+        """While files are read, which may take hours: what has changed since."""
+        errand = self._errands.take_now()
+        paths = self._paths_of(errand) if errand is not None else set()
+        return self._list(paths)[1] if paths is None or paths else []
+
+    def _list(self, paths: set[str] | None) -> tuple[Listing, list[str]]:
+        """Make the library as true as it can be without reading files; returns those to read."""
+        listing, scope = self._eyes.read(paths)
+        known = self._desk.scanner.recognise(listing, self._shelf)
+        self._shelf.drop_vanished(listing, scope, known.renamed)
+        if scope is None and str(self._desk.folder) not in listing.problems:
+            self._desk.scanner.forget_others(listing)
+        return listing, known.unread
+
     def _finish(self, outcome: Outcome) -> None:
         """The whole folder has been read."""
-        folder, listing = str(self._desk.folder), outcome.listing
-        if folder not in listing.problems:  # an unmounted disk is no reason to forget it
-            self._desk.scanner.forget_others(listing)
+        listing = outcome.listing
         _log.info(
             "media folder read",
-            folder=folder,
+            folder=str(self._desk.folder),
             files=len(listing.found),
             titles=self._shelf.count(),
             being_written=len(outcome.unsettled),

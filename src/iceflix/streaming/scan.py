@@ -14,6 +14,7 @@ import queue
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from iceflix.streaming.walk import Listing, words_of
 
 _SAVE_SECONDS = 5.0
 _BLOCK = 1 << 18  # fits the processors' caches
+_AHEAD = 4  # files per thread that are begun with: enough that no thread waits
+_POLL_SECONDS = 0.2
 _F_SETSIG = 10  # Linux; not in Python's fcntl
 
 
@@ -98,6 +101,15 @@ def being_written(handle: int) -> bool:
 
 
 @dataclass(frozen=True)
+class _Ears:
+    """Who hears what a scan finds, who shows how far it is, and who has more to read."""
+
+    listener: Listener
+    progress: Progress
+    more: Callable[[], Sequence[str]]
+
+
+@dataclass(frozen=True)
 class _Looked:
     """What became of a file: the entry; whether it is to be kept; whether its digest is missing."""
 
@@ -108,6 +120,50 @@ class _Looked:
     def to_hash(self) -> bool:
         """Whether it is a video whose digest nobody knows yet."""
         return self.entry.format is not None and not self.entry.digest
+
+
+class _Queue:
+    """The files that are being read, a few at a time, and those that wait for their turn."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._waiting: deque[str] = deque()
+        self._taken: set[str] = set()
+        self._running = 0
+        self._done: queue.SimpleQueue[tuple[str, Future[_Looked]]] = queue.SimpleQueue()
+
+    def __bool__(self) -> bool:
+        return bool(self._running or self._waiting)
+
+    def add(self, paths: Sequence[str], *, first: bool = False) -> None:
+        """Take files in, before all others or after them; each once."""
+        new = [path for path in paths if path not in self._taken]
+        self._taken.update(new)
+        if first:
+            self._waiting.extendleft(reversed(new))
+        else:
+            self._waiting.extend(new)
+
+    def begin(self) -> Iterator[str]:
+        """The files to begin with now."""
+        while self._waiting and self._running < self._most:
+            self._running += 1
+            yield self._waiting.popleft()
+
+    def submit(self, pool: ThreadPoolExecutor, path: str, *task: Any) -> None:
+        """Have a thread do something with a file."""
+        pool.submit(*task).add_done_callback(lambda made: self._done.put((path, made)))
+
+    def next(self) -> tuple[str, Future[_Looked]] | None:
+        """Wait for a thread, but not for long."""
+        with contextlib.suppress(queue.Empty):
+            return self._done.get(timeout=_POLL_SECONDS)
+        return None
+
+    def finish(self, path: str) -> None:
+        """A file has been read, or not."""
+        self._running -= 1
+        self._taken.discard(path)
 
 
 class Scanner:
@@ -152,13 +208,21 @@ class Scanner:
         return Recognised(unread, frozenset(renamed))
 
     def read(
-        self, listing: Listing, unread: Sequence[str], listener: Listener, progress: Progress
+        self,
+        listing: Listing,
+        unread: Sequence[str],
+        listener: Listener,
+        progress: Progress,
+        more: Callable[[], Sequence[str]] = tuple,
     ) -> Outcome:
-        """Read these files of a listing, and tell what they are."""
+        """Read these files of a listing, and tell what they are.
+
+        Meanwhile ``more`` is asked again and again for files that are to be read before the rest.
+        """
         progress.begin(len(unread), sum(listing.found[path].size for path in unread))
         unsettled: list[str] = []
         try:
-            self._read_all(unread, unsettled, listener, progress)
+            self._read_all(unread, unsettled, _Ears(listener, progress, more))
         finally:
             progress.end()
             self._cache.save()
@@ -169,42 +233,37 @@ class Scanner:
         self._cache.keep_only(listing.found, time.time())
         self._cache.save()
 
-    def _read_all(
-        self,
-        paths: Sequence[str],
-        unsettled: list[str],
-        listener: Listener,
-        progress: Progress,
-    ) -> None:
+    def _read_all(self, paths: Sequence[str], unsettled: list[str], ears: _Ears) -> None:
         saved = time.monotonic()
         with (
             ThreadPoolExecutor(self._threads, thread_name_prefix="look") as looking,
             ThreadPoolExecutor(self._threads, thread_name_prefix="hash") as hashing,
         ):
-            done: queue.SimpleQueue[tuple[str, Future[_Looked]]] = queue.SimpleQueue()
-
-            def submit(pool: ThreadPoolExecutor, path: str, *task: Any) -> None:
-                pool.submit(*task).add_done_callback(lambda made: done.put((path, made)))
-
-            for path in paths:
-                submit(looking, path, self._look, path)
-            waiting = len(paths)
-            while waiting:
-                path, future = done.get()
-                looked = _result(path, future, unsettled, listener)
+            files = _Queue(_AHEAD * self._threads)
+            files.add(paths)
+            while files:
+                for path in files.begin():
+                    files.submit(looking, path, self._look, path)
+                made = files.next()
+                files.add(ears.more(), first=True)
+                if made is None:
+                    continue
+                path, looked = made[0], _result(*made, unsettled, ears.listener)
                 if looked is not None and looked.to_hash:
-                    submit(hashing, path, self._hash, path, looked, progress)
+                    files.submit(hashing, path, self._hash, path, looked, ears.progress)
                     continue
-                waiting -= 1
-                progress.done()
-                if looked is None:
-                    continue
-                if looked.lasting:
-                    self._cache.put(path, looked.entry)
-                _tell(listener, path, looked.entry)
+                files.finish(path)
+                ears.progress.done()
+                if looked is not None:
+                    self._keep(path, looked, ears.listener)
                 if time.monotonic() - saved > _SAVE_SECONDS:
                     self._cache.save()
                     saved = time.monotonic()
+
+    def _keep(self, path: str, looked: _Looked, listener: Listener) -> None:
+        if looked.lasting:
+            self._cache.put(path, looked.entry)
+        _tell(listener, path, looked.entry)
 
     def _look(self, path: str) -> _Looked:
         """Recognise one file. Raises OSError, _Unsettled, Cancelled."""

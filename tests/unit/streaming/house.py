@@ -14,6 +14,7 @@ from tests.conftest import wait_until
 from tests.unit.streaming.samples import FORMAT
 
 SETTLE = 0.05
+LARGE = 100_000
 
 
 class _Count(Silent):
@@ -21,10 +22,14 @@ class _Count(Silent):
 
     def __init__(self) -> None:
         self.read = 0
+        self.large = threading.Event()  # whoever digests a large file waits for it
+        self.large.set()
 
     def advance(self, size: int) -> None:
         """Take bytes."""
         self.read += size
+        if size >= LARGE:
+            self.large.wait(10)
 
 
 class House:

@@ -16,7 +16,7 @@ from iceflix.streaming.cache import Cache
 from iceflix.streaming.librarian import Pace
 from iceflix.streaming.watch import Watcher
 from tests.conftest import wait_until
-from tests.unit.streaming.house import SETTLE, House
+from tests.unit.streaming.house import LARGE, SETTLE, House
 
 
 @pytest.fixture(name="folder")
@@ -71,6 +71,23 @@ def test_a_download_that_is_renamed_when_complete(house: House) -> None:
         part.rename(house.folder / "two.mp4")
     house.await_titles("one", "two")
     house.await_announced("one", "two")
+
+
+def test_a_long_scan_holds_nothing_up(house: House) -> None:
+    """While a large file is read, others come, move and go; it is announced in the end."""
+    house.count.large.clear()
+    (house.folder / "large.mp4").write_bytes(bytes(LARGE))
+    wait_until(lambda: house.count.read >= LARGE)
+    (house.folder / "two.mp4").write_text("2")
+    house.await_titles("one", "two")
+    (house.folder / "two.mp4").rename(house.folder / "three.mp4")
+    house.await_titles("one", "three")
+    (house.folder / "first" / "one.mp4").unlink()
+    wait_until(lambda: len(house.librarian.media()) == 1)
+    house.librarian.rescan()
+    house.count.large.set()
+    house.await_titles("large", "three")
+    house.await_announced("large", "one", "three", "two")
 
 
 def test_deleted_files_are_gone(house: House) -> None:
