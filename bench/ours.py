@@ -96,10 +96,9 @@ class Ours:
         finally:
             over.set()
             renewer.join()
-            stopping = [each.controller.stopAsync() for each in playing]
-            for future in stopping:
+            for each in playing:  # one after the other, as viewers leave
                 with contextlib.suppress(Ice.Exception):
-                    future.result()
+                    each.controller.stop()
 
     def _renew(self, playing: list[Playing], over: threading.Event) -> None:
         while not over.wait(0.1):

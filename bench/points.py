@@ -14,6 +14,7 @@ from bench.viewers import Heard, Viewers
 _COME_SECONDS = 90.0
 _SETTLE_SECONDS = 1.0
 _FULL = 0.8  # of the processors: a server that needs more has nothing left for the viewers
+_TELLING = 20  # streams: fewer say little of what many cost, which share wake-ups
 _DELIVERED, _LOST = 0.95, 0.01  # of the video's seconds, at least; of the packets, at most
 
 
@@ -145,7 +146,7 @@ class Record:
 
     def _too_much(self, name: str, count: int) -> str:
         """Why it is no use to ask so much of this server, judged by what less took; or nothing."""
-        known = [n for (other, n) in self.samples if other == name and n < count]
+        known = [n for (other, n) in self.samples if other == name and _TELLING <= n < count]
         if not known:
             return ""
         needed = Figure.of([s.cpu for s in self.samples[name, max(known)]]).median * count / 1000
