@@ -6,11 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from iceflix.streaming.library import Medium
-from iceflix.streaming.pipeline import GstSender
-from iceflix.streaming.sender import MediaError, Order, Stream, Target
+from iceflix.streaming.sender import MediaError, Order, Sender, Stream, Target
 from tests.conftest import wait_until
 from tests.media.clips import RATE, SECONDS, Clips, frame_digests
-from tests.media.playing import HERE, End, medium
+from tests.media.playing import HERE, SENDERS, End, medium
 from tests.media.receiver import Packet, Receiver
 
 pytestmark = pytest.mark.slow
@@ -23,15 +22,15 @@ def _clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
     return Clips(tmp_path_factory.mktemp("clips"))
 
 
-@pytest.fixture(name="sender")
-def _sender() -> Iterator[GstSender]:
-    sender = GstSender()
+@pytest.fixture(name="sender", params=["paced", "gstreamer"])
+def _sender(request: pytest.FixtureRequest) -> Iterator[Sender]:
+    sender = SENDERS[request.param]()
     yield sender
     sender.close()
 
 
 def begin(
-    sender: GstSender, found: Medium, receiver: Receiver, start: float = 0.0
+    sender: Sender, found: Medium, receiver: Receiver, start: float = 0.0
 ) -> tuple[Stream, End]:
     """Send a medium to a receiver."""
     end = End()
@@ -54,7 +53,7 @@ def span(before: Packet, after: Packet) -> float:
     return ((after.timestamp - before.timestamp + 2**31) % 2**32 - 2**31) / 90000
 
 
-def test_a_stream_begins_where_it_is_told(clips: Clips, sender: GstSender) -> None:
+def test_a_stream_begins_where_it_is_told(clips: Clips, sender: Sender) -> None:
     """At the key frame before; nothing of what comes before that is sent."""
     source = clips.get("bframes.mp4")
     with Receiver() as receiver:
@@ -68,7 +67,7 @@ def test_a_stream_begins_where_it_is_told(clips: Clips, sender: GstSender) -> No
 
 
 @pytest.mark.parametrize("name", SEEKABLE)
-def test_seeking_goes_on_in_the_same_stream(name: str, clips: Clips, sender: GstSender) -> None:
+def test_seeking_goes_on_in_the_same_stream(name: str, clips: Clips, sender: Sender) -> None:
     """At the key frame before; sequence numbers and timestamps go on, copied or transcoded."""
     found = medium(clips.get(name))
     with Receiver() as receiver:
@@ -91,7 +90,7 @@ def test_seeking_goes_on_in_the_same_stream(name: str, clips: Clips, sender: Gst
     assert not stream.seekable
 
 
-def test_a_seek_lands_on_the_key_frame(clips: Clips, sender: GstSender) -> None:
+def test_a_seek_lands_on_the_key_frame(clips: Clips, sender: Sender) -> None:
     """Told exactly where it is, or something after it; all from there on arrives."""
     source = clips.get("bframes.mp4")
     found = medium(source)
@@ -112,7 +111,7 @@ def test_a_seek_lands_on_the_key_frame(clips: Clips, sender: GstSender) -> None:
         assert frame_digests(received, "h264") == frame_digests(source)[RATE:]
 
 
-def test_a_pause_loses_nothing(clips: Clips, sender: GstSender) -> None:
+def test_a_pause_loses_nothing(clips: Clips, sender: Sender) -> None:
     """Silence until it goes on; every frame arrives, and each control may be repeated."""
     source = clips.get("bframes.mp4")
     with Receiver() as receiver:
@@ -133,7 +132,7 @@ def test_a_pause_loses_nothing(clips: Clips, sender: GstSender) -> None:
     assert frame_digests(received, "h264") == frame_digests(source)
 
 
-def test_a_stream_counts_what_it_sends(clips: Clips, sender: GstSender) -> None:
+def test_a_stream_counts_what_it_sends(clips: Clips, sender: Sender) -> None:
     """Packets and payload of both tracks, over a change of target."""
     found = medium(clips.get("plain.mp4"))
     with Receiver() as first, Receiver() as second:
@@ -150,7 +149,7 @@ def test_a_stream_counts_what_it_sends(clips: Clips, sender: GstSender) -> None:
     assert stream.sent.bytes == sum(len(packet.payload) for packet in came)
 
 
-def test_positions_outside_are_refused(clips: Clips, sender: GstSender) -> None:
+def test_positions_outside_are_refused(clips: Clips, sender: Sender) -> None:
     """In words, and the stream goes on."""
     with Receiver() as receiver:
         stream, end = begin(sender, medium(clips.get("plain.mp4")), receiver)
@@ -161,7 +160,7 @@ def test_positions_outside_are_refused(clips: Clips, sender: GstSender) -> None:
     assert receiver.lost == 0
 
 
-def test_control_after_the_end_does_nothing(clips: Clips, sender: GstSender) -> None:
+def test_control_after_the_end_does_nothing(clips: Clips, sender: Sender) -> None:
     """A stream that was stopped neither pauses nor goes on."""
     with Receiver() as receiver:
         stream, _ = begin(sender, medium(clips.get("plain.mp4")), receiver)

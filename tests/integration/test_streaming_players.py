@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from iceflix.streaming.pipeline import GstSender
-from iceflix.streaming.sender import Order, Target
+from iceflix.streaming.sender import Order, Sender, Target
 from tests.conftest import wait_until
 from tests.media.clips import FRAMES, Clips, frame_digests
-from tests.media.playing import HERE, SAMPLE, End, describe, free_port, is_bound, medium
+from tests.media.playing import HERE, SAMPLE, SENDERS, End, describe, free_port, is_bound, medium
 
 pytestmark = pytest.mark.slow
 
@@ -37,14 +36,14 @@ def _clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
     return Clips(tmp_path_factory.mktemp("clips"))
 
 
-@pytest.fixture(name="sender")
-def _sender() -> Iterator[GstSender]:
-    sender = GstSender()
+@pytest.fixture(name="sender", params=["paced", "gstreamer"])
+def _sender(request: pytest.FixtureRequest) -> Iterator[Sender]:
+    sender = SENDERS[request.param]()
     yield sender
     sender.close()
 
 
-def test_ffmpeg_plays_the_description(sender: GstSender, tmp_path: Path) -> None:
+def test_ffmpeg_plays_the_description(sender: Sender, tmp_path: Path) -> None:
     """Picture and sound of the sample video, from nothing but the SDP."""
     found = medium(SAMPLE)
     port = free_port()
@@ -78,7 +77,7 @@ def test_ffmpeg_plays_the_description(sender: GstSender, tmp_path: Path) -> None
     assert float(told.split()[-1]) >= 2.8
 
 
-def test_gstreamer_plays_the_description(clips: Clips, sender: GstSender, tmp_path: Path) -> None:
+def test_gstreamer_plays_the_description(clips: Clips, sender: Sender, tmp_path: Path) -> None:
     """Its sdpdemux binds the address of the connection line."""
     found = medium(clips.get("bframes.mp4"))
     port = free_port()
@@ -106,7 +105,7 @@ def test_gstreamer_plays_the_description(clips: Clips, sender: GstSender, tmp_pa
 
 
 @pytest.mark.skipif(shutil.which("cvlc") is None, reason="apt install vlc-bin vlc-plugin-base")
-def test_vlc_plays_the_description(clips: Clips, sender: GstSender, tmp_path: Path) -> None:
+def test_vlc_plays_the_description(clips: Clips, sender: Sender, tmp_path: Path) -> None:
     """Every picture that VLC decodes is the source's; the sound is there."""
     source = clips.get("plain.mp4")
     found = medium(source)

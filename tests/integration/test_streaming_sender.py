@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 
 from iceflix.streaming.library import Medium, Stamp
-from iceflix.streaming.pipeline import GstSender
 from iceflix.streaming.plans import COPY, TRANSCODE
 from iceflix.streaming.probe import NotVideo, examine
-from iceflix.streaming.sender import MediaError, Order, Target
+from iceflix.streaming.sender import MediaError, Order, Sender, Target
 from tests.conftest import wait_until
 from tests.media.clips import FRAMES, SECONDS, Clips, frame_digests, psnr
-from tests.media.playing import HERE, SAMPLE, End, medium
+from tests.media.playing import HERE, SAMPLE, SENDERS, End, medium
 from tests.media.receiver import Receiver
 
 pytestmark = pytest.mark.slow
@@ -41,14 +40,14 @@ def _clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
     return Clips(tmp_path_factory.mktemp("clips"))
 
 
-@pytest.fixture(name="sender")
-def _sender() -> Iterator[GstSender]:
-    sender = GstSender()
+@pytest.fixture(name="sender", params=["paced", "gstreamer"])
+def _sender(request: pytest.FixtureRequest) -> Iterator[Sender]:
+    sender = SENDERS[request.param]()
     yield sender
     sender.close()
 
 
-def play(sender: GstSender, found: Medium, receiver: Receiver, *, audio: bool = True) -> End:
+def play(sender: Sender, found: Medium, receiver: Receiver, *, audio: bool = True) -> End:
     """Send a medium to a receiver."""
     end = End()
     sender.start(Order(found, Target(HERE, receiver.port), audio), end)
@@ -67,11 +66,13 @@ class Played:
     received: Path
 
 
-@pytest.fixture(name="played", scope="module")
-def _played(clips: Clips, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
+@pytest.fixture(name="played", scope="module", params=["paced", "gstreamer"])
+def _played(
+    request: pytest.FixtureRequest, clips: Clips, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Played]:
     """Every clip, all played at the same time to odd and even ports."""
     folder = tmp_path_factory.mktemp("received")
-    sender, played = GstSender(), {}
+    sender, played = SENDERS[request.param](), {}
     with contextlib.ExitStack() as stack:
         for number, name in enumerate([*COPIED, *TRANSCODED, "odd.mkv"]):
             pictures = stack.enter_context(Receiver(parity=number % 2))
@@ -173,7 +174,7 @@ def test_what_is_no_video_is_none(name: str, clips: Clips) -> None:
         examine(str(disguised))
 
 
-def test_ten_streams_do_not_mix(clips: Clips, sender: GstSender, tmp_path: Path) -> None:
+def test_ten_streams_do_not_mix(clips: Clips, sender: Sender, tmp_path: Path) -> None:
     """Ten contents of the same kind, ten receivers: each gets its own, whole (V46)."""
     sources = [clips.get("silent.mp4", hue=36 * number) for number in range(10)]
     with contextlib.ExitStack() as stack:
@@ -191,7 +192,7 @@ def test_ten_streams_do_not_mix(clips: Clips, sender: GstSender, tmp_path: Path)
         assert frame_digests(received, "h264") == frame_digests(source)
 
 
-def test_stopping_is_silence(clips: Clips, sender: GstSender) -> None:
+def test_stopping_is_silence(clips: Clips, sender: Sender) -> None:
     """At once, and nothing stays behind (V49)."""
     found = medium(clips.get("plain.mp4"))
     before = _threads()
@@ -210,7 +211,7 @@ def test_stopping_is_silence(clips: Clips, sender: GstSender) -> None:
     wait_until(lambda: _threads() <= before + 2)
 
 
-def test_moving_a_stream_leaves_no_gap(clips: Clips, sender: GstSender) -> None:
+def test_moving_a_stream_leaves_no_gap(clips: Clips, sender: Sender) -> None:
     """The same stream goes on elsewhere; the old place hears nothing more."""
     found = medium(clips.get("plain.mp4"))
     with Receiver() as old, Receiver() as new, Receiver(new.port + 2) as sound:
@@ -227,7 +228,7 @@ def test_moving_a_stream_leaves_no_gap(clips: Clips, sender: GstSender) -> None:
     assert len(numbers) == span
 
 
-def test_sound_can_be_left_out(clips: Clips, sender: GstSender) -> None:
+def test_sound_can_be_left_out(clips: Clips, sender: Sender) -> None:
     """By a property, and by the highest port."""
     found = medium(clips.get("plain.mp4"))
     with Receiver() as pictures, Receiver(pictures.port + 2) as sound:
@@ -241,7 +242,7 @@ def test_sound_can_be_left_out(clips: Clips, sender: GstSender) -> None:
 
 
 def test_a_damaged_file_ends_its_own_stream_only(
-    clips: Clips, sender: GstSender, tmp_path: Path
+    clips: Clips, sender: Sender, tmp_path: Path
 ) -> None:
     """Cut off in the middle; others do not notice (V51)."""
     whole = clips.get("bframes.mp4")
@@ -260,7 +261,7 @@ def test_a_damaged_file_ends_its_own_stream_only(
 
 
 def test_a_file_that_is_cut_or_deleted_while_it_plays(
-    clips: Clips, sender: GstSender, tmp_path: Path
+    clips: Clips, sender: Sender, tmp_path: Path
 ) -> None:
     """A deleted one plays to its end; a truncated one ends early; nothing crashes (V51)."""
     deleted, truncated = tmp_path / "deleted.mp4", tmp_path / "truncated.mp4"
@@ -279,7 +280,7 @@ def test_a_file_that_is_cut_or_deleted_while_it_plays(
 
 
 def test_what_cannot_be_played_is_refused_in_words(
-    clips: Clips, sender: GstSender, tmp_path: Path
+    clips: Clips, sender: Sender, tmp_path: Path
 ) -> None:
     """Gone, changed, or not what it was."""
     file = tmp_path / "one.mp4"
@@ -299,7 +300,7 @@ def test_what_cannot_be_played_is_refused_in_words(
         assert play(sender, medium(clips.get("plain.mp4")), receiver).wait() == ""
 
 
-def test_nothing_leaks(clips: Clips, sender: GstSender, tmp_path: Path) -> None:
+def test_nothing_leaks(clips: Clips, sender: Sender, tmp_path: Path) -> None:
     """Neither streams that were stopped nor those that never began keep files or threads."""
     good = medium(clips.get("plain.mp4"))
     broken = tmp_path / "broken.mp4"
@@ -320,7 +321,7 @@ def test_nothing_leaks(clips: Clips, sender: GstSender, tmp_path: Path) -> None:
     wait_until(lambda: _files() <= files + 10)
 
 
-def test_names_of_any_bytes_play(clips: Clips, sender: GstSender, tmp_path: Path) -> None:
+def test_names_of_any_bytes_play(clips: Clips, sender: Sender, tmp_path: Path) -> None:
     """Quotes, exclamation marks, and what is no UTF-8."""
     file = tmp_path / os.fsdecode(b'it\'s "a" ! pipeline \xff.mp4')
     shutil.copy(clips.get("silent.mp4"), file)
@@ -330,7 +331,7 @@ def test_names_of_any_bytes_play(clips: Clips, sender: GstSender, tmp_path: Path
         stream.stop()
 
 
-def test_the_first_packet_comes_quickly(sender: GstSender) -> None:
+def test_the_first_packet_comes_quickly(sender: Sender) -> None:
     """The median of a start, probe excluded, is far below what a viewer notices."""
     found = medium(SAMPLE)
     took = []
@@ -343,9 +344,8 @@ def test_the_first_packet_comes_quickly(sender: GstSender) -> None:
     assert sorted(took)[4] < 0.5  # about 0.003 on an idle machine
 
 
-def test_closing_the_sender_ends_all(clips: Clips) -> None:
+def test_closing_the_sender_ends_all(clips: Clips, sender: Sender) -> None:
     """And it starts nothing any more."""
-    sender = GstSender()
     found = medium(clips.get("plain.mp4"))
     with Receiver() as receiver:
         play(sender, found, receiver)

@@ -4,16 +4,24 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from iceflix.streaming.library import Medium, Stamp, title_of
+from iceflix.streaming.paced.sender import PacedSender
+from iceflix.streaming.pipeline import GstSender
 from iceflix.streaming.probe import examine
 from iceflix.streaming.sdp import Session, session_description
+from iceflix.streaming.sender import Sender
 from tests.conftest import ROOT
 from tests.media.receiver import bind
 
 HERE = "127.0.0.1"
 SAMPLE = ROOT / "samples" / "iceflix-sample.mp4"
+SENDERS: dict[str, Callable[[], Sender]] = {  # as the property Stream.Sender names them
+    "paced": lambda: PacedSender(GstSender()),
+    "gstreamer": GstSender,
+}
 
 
 class End:

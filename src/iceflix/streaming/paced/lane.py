@@ -69,6 +69,11 @@ class Lane:  # pylint: disable=too-many-instance-attributes  # what is touched f
         self._ticks = round(shift * self.part.track.clock_rate)
 
     @property
+    def begun(self) -> bool:
+        """Whether anything has left."""
+        return self.numbers.packets > 0 or self.high > -NEVER
+
+    @property
     def finish(self) -> float:
         """When the last sample of the track has been shown."""
         return self.part.end + self._lead

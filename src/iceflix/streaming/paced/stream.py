@@ -176,8 +176,8 @@ class PacedStream:
                 return state.report_due
             film = now - state.time.origin
             due = self._send(film)
-            if self._lanes[0].numbers.packets and not self._state.begun.is_set():
-                self._state.begun.set()
+            if not state.begun.is_set() and any(lane.begun for lane in self._lanes):
+                state.begun.set()
             if due < NEVER:
                 return min(due + state.time.origin, state.report_due)
             if any(lane.waits is not None for lane in self._lanes):
@@ -219,6 +219,9 @@ class PacedStream:
         picture, *others = self._lanes
         key = picture.part.key_before(seconds)
         position = picture.part.seconds(key.pts)
+        if others and key.number == 0:
+            # The film may begin with sound alone.
+            position = min(position, max(0.0, seconds))
         starts = [key, *(lane.part.samples.at(lane.part.at(position)) for lane in others)]
         now = self._desk.pacer.clock()
         state = self._state

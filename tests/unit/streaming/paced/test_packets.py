@@ -8,6 +8,7 @@ from hypothesis import strategies as some
 
 from iceflix.streaming.paced import packets
 from iceflix.streaming.paced.packets import BURST_PACKETS, PACKET_BYTES, Times
+from tests.media.hevc import hevc_units
 from tests.media.receiver import Packet, nal_units, parse
 
 NOW = Times(0.0, 0.0, 0)
@@ -59,27 +60,8 @@ def test_h265_arrives_whole(units: list[tuple[int, int]]) -> None:
     given_units = [bytes((kind << 1, 1)) + b"\x55" * (size - 2) for kind, size in units]
     found = _sent(packets.hevc(4, H265_SETS)(_sample(given_units), True))
     in_band = any(kind == 33 for kind, _ in units)
-    assert _h265_units(found) == (given_units if in_band else H265_SETS + given_units)
+    assert hevc_units(found) == (given_units if in_band else H265_SETS + given_units)
     assert found[-1].marker and all(len(one.payload) <= PACKET_BYTES - 12 for one in found)
-
-
-def _h265_units(found: list[Packet]) -> list[bytes]:
-    units: list[bytes] = []
-    for packet in found:
-        kind, rest = packet.payload[0] >> 1 & 0x3F, packet.payload[2:]
-        if kind == 48:
-            while rest:
-                size = int.from_bytes(rest[:2], "big")
-                units.append(rest[2 : 2 + size])
-                rest = rest[2 + size :]
-        elif kind == 49:
-            if rest[0] & 0x80:
-                first = packet.payload[0] & 0x81 | (rest[0] & 0x3F) << 1
-                units.append(bytes((first, packet.payload[1])))
-            units[-1] += rest[1:]
-        else:
-            units.append(packet.payload)
-    return units
 
 
 @given(some.integers(1, 3), some.lists(some.integers(1, 200), max_size=5), some.binary())
@@ -96,7 +78,7 @@ def test_delimiters_and_filler_are_not_sent() -> None:
     units = [b"\x09\x10", b"\x41" + b"a" * 30, b"\x0c\xff\xff"]
     assert nal_units(_sent(packets.avc(4, SETS)(_sample(units), False))) == [units[1]]
     units = [b"\x46\x01\x10", b"\x02\x01" + b"a" * 30, b"\x4c\x01\xff"]
-    assert _h265_units(_sent(packets.hevc(4, H265_SETS)(_sample(units), False))) == [units[1]]
+    assert hevc_units(_sent(packets.hevc(4, H265_SETS)(_sample(units), False))) == [units[1]]
 
 
 def test_parameter_sets_of_the_stream_itself_are_enough() -> None:

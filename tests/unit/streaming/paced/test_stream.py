@@ -12,7 +12,16 @@ from iceflix.streaming.paced.source import Sources
 from iceflix.streaming.sender import MediaError, Target
 from tests.media.receiver import Packet, nal_units
 from tests.unit.streaming.paced.film import PPS, SPS
-from tests.unit.streaming.paced.stage import AU, FRAME, SECONDS, FakeWire, Stage, pictures, seconds
+from tests.unit.streaming.paced.stage import (
+    AU,
+    FRAME,
+    SECONDS,
+    FakeWire,
+    Stage,
+    pictures,
+    seconds,
+    sound,
+)
 
 _TICK = 0.0011
 
@@ -173,6 +182,18 @@ def test_pictures_that_need_what_was_not_sent_are_left_out(
     key, early, *rest = _pictures(30)
     assert _units(stage.video()) == [key, *rest]
     assert early not in _units(stage.video())
+
+
+def test_a_film_that_begins_with_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The picture comes when its time has come; a seek to it begins with it."""
+    monkeypatch.setattr("iceflix.streaming.paced.stream.Wire", FakeWire)
+    stage = Stage(tmp_path, [pictures(edits=[(1000, -1), (SECONDS * 1000, 0)]), sound()])
+    stream = stage.begin()
+    stage.pacer.run(0.5)
+    assert stage.audio()[0].arrival == 1000.0 and not stage.video()
+    stage.pacer.run(SECONDS + 1)
+    assert stage.video()[0].arrival == pytest.approx(1001.0, abs=_TICK)
+    assert stage.ends == [""] and stream.position == SECONDS + 1
 
 
 def test_moving_a_stream_leaves_no_gap(stage: Stage) -> None:
