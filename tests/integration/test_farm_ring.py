@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from iceflix.contract import IceFlix
+from iceflix.farm.filters.catalogue import Publisher
 from iceflix.farm.filters.signing import Signer
 from iceflix.farm.launch import Plan, Start
 from tests.conftest import Broker, Eventually, HostMaker, wait_until
@@ -20,6 +21,14 @@ from tests.integration.ring_stage import Administrator, Stage, library_sha256
 pytestmark = [pytest.mark.slow, pytest.mark.serial]
 CHAIN = ("rotate90", "crop:left=0.5", "invert")
 TURNED = ("crop:left=0.5", "rotate90", "invert")
+ENDLESS = b'''"""Never end."""
+
+
+def apply(image):
+    """Never end."""
+    while True:
+        pass
+'''
 StageMaker = Callable[..., Stage]
 
 
@@ -150,6 +159,30 @@ def test_a_multiserver_answers_while_it_is_busy(stage: Stage) -> None:
     assert (down.returncode, down.stdout) == (0, "2 processes stopped.\n")
     assert not any(process.alive for process in stage.processes.values())
     assert _command(stage, "down").returncode == 1
+
+
+def test_what_nobody_wants_any_more_is_stopped(
+    stage: Stage, signer: Signer, eventually: Eventually
+) -> None:
+    """Two jobs are withdrawn while nodes work on them: filters that never end are ended."""
+    stage.properties["Farm.FilterSeconds"] = "300"
+    stage.up(_plan("A", 1, 1, 2))
+    Publisher(stage.farm.home / "filters", signer).add("endless", ENDLESS)
+    server = stage.multiserver("multiserver1")
+    jobs = stage.submit(server, ["endless"], 2)
+    eventually(lambda: len(_working(stage)) == 2, 20)
+    for number in (1, 2):
+        server.cancel(f"job{number}")
+    for job in jobs:
+        with pytest.raises(IceFlix.Denied):
+            job.result(10)
+    eventually(lambda: not _working(stage), 20)
+    stage.check(stage.submit(server, CHAIN, 4), CHAIN)
+
+
+def _working(stage: Stage) -> list[str]:
+    """The nodes that have tasks, by the newest token."""
+    return [load.node for load in stage.token("ring1").loads if load.running]
 
 
 def test_system_b_takes_a_picture_from_ring_to_ring(

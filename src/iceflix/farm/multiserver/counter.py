@@ -11,15 +11,8 @@ from iceflix.contract.reasons import INVALID_REQUEST, UNKNOWN_IMAGE
 from iceflix.farm.images.naming import InvalidPath, clean, work_folder
 from iceflix.farm.images.store import ImageStore
 from iceflix.farm.model import Job, RingReport, Task
-from iceflix.farm.multiserver.jobs import (
-    Answer,
-    CleanUp,
-    Effect,
-    Health,
-    Jobs,
-    KickRing,
-    Refuse,
-)
+from iceflix.farm.multiserver.effects import Answer, CallOff, CleanUp, Effect, KickRing, Refuse
+from iceflix.farm.multiserver.jobs import Health, Jobs
 from iceflix.farm.wire import to_slice
 from iceflix.runtime.errors import Denial, ServiceError
 from iceflix.runtime.log import get_logger
@@ -152,7 +145,9 @@ class Counter:
                     for future in self._take(job):
                         future.set_exception(IceFlix.Denied(reason, detail))
                 case KickRing(ring):
-                    self._kick(ring)
+                    self._tell(ring, lambda proxy: proxy.kickAsync())
+                case CallOff(ring, node, task):
+                    self._tell(ring, lambda proxy, n=node, t=task: proxy.callOffAsync(n, t))  # type: ignore[misc]
                 case CleanUp(job):
                     self._cleaner.submit(self._clean_up, job)
 
@@ -160,7 +155,8 @@ class Counter:
         with self._lock:
             return self._waiting.pop(job, [])
 
-    def _kick(self, ring: str) -> None:
+    def _tell(self, ring: str, call: "Callable[[IceFlix.RingPrx], Ice.Future[None]]") -> None:
+        """Say something to a ring's master; an answer is not expected."""
         proxy = self._rings.get(ring)
         if proxy is None:
             return
@@ -170,7 +166,7 @@ class Counter:
                 self._lost(ring, proxy)
 
         try:
-            proxy.kickAsync().add_done_callback(done)
+            call(proxy).add_done_callback(done)
         except Ice.LocalException:
             self._lost(ring, proxy)
 

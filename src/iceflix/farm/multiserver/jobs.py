@@ -20,45 +20,12 @@ from itertools import takewhile
 
 from iceflix.contract.reasons import FILTER_FAILED, INVALID_REQUEST, NO_SERVERS, TOO_LATE
 from iceflix.farm.model import Completion, Job, JobResult, NodeLoad, RingReport, Task
+from iceflix.farm.multiserver.effects import Answer, CallOff, CleanUp, Effect, KickRing, Refuse
 from iceflix.farm.ring.placement import Seat, place, seats
 
 _OUTCOMES_KEPT = 1000
 _ATTEMPTS = 10
 _REST_SECONDS = 0.1  # before a task is given again that a node lacked the means for
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Effect: the job's submitters get this result."""
-
-    job: str
-    result: JobResult
-
-
-@dataclass(frozen=True)
-class Refuse:
-    """Effect: the job's submitters get this refusal."""
-
-    job: str
-    reason: str
-    detail: str
-
-
-@dataclass(frozen=True)
-class KickRing:
-    """Effect: tell the ring that there is work for it."""
-
-    ring: str
-
-
-@dataclass(frozen=True)
-class CleanUp:
-    """Effect: remove the job's intermediate images."""
-
-    job: str
-
-
-Effect = Answer | Refuse | KickRing | CleanUp
 
 
 @dataclass(frozen=True)
@@ -312,6 +279,7 @@ class Jobs:
             entry.give_back(now)
             entry.progress.rests_until = now + _REST_SECONDS * len(entry.attempts)
             return []
+        entry.lease = None
         return self._refuse(entry, completion.reason or FILTER_FAILED, completion.detail)
 
     def _renew(self, report: RingReport, now: float) -> None:
@@ -387,7 +355,10 @@ class Jobs:
         )
 
     def _refuse(self, entry: _Entry, reason: str, detail: str) -> list[Effect]:
-        return self._end(entry, Refuse(entry.job.job, reason, detail))
+        lease, ended = entry.lease, self._end(entry, Refuse(entry.job.job, reason, detail))
+        if lease is None:
+            return ended
+        return [*ended, CallOff(lease.attempt.ring, lease.attempt.node, lease.task)]
 
     def _end(self, entry: _Entry, outcome: Answer | Refuse) -> list[Effect]:
         name = entry.job.job

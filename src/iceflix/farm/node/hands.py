@@ -21,6 +21,9 @@ class Bench(Protocol):
     def submit(self, work: Work, done: Callable[[Completion], None]) -> None:
         """Begin; ``done`` is called exactly once."""
 
+    def cancel(self, task: str) -> None:
+        """Make a task end soon; nothing happens if it is not known."""
+
     def stop(self) -> None:
         """End everything."""
 
@@ -40,6 +43,10 @@ class Hands:
     def start(self, task: Task, done: Callable[[Completion], None]) -> None:
         """Do a task; ``done`` is called exactly once."""
         self._later(lambda: self._start(task, done))
+
+    def cancel(self, task: str) -> None:
+        """Stop a task that was begun; its ``done`` is called all the same."""
+        self._later(lambda: self._workshop.cancel(task))
 
     def stop(self) -> None:
         """End, without waiting for what is under way."""

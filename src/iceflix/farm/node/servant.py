@@ -27,6 +27,11 @@ class RingServant(IceFlix.Ring):
         self._shell.event(lambda member, now: member.kick(now))
 
     @operation()
+    def callOff(self, node: str, task: str, _current: Ice.Current | None = None) -> None:
+        """Hear that nobody wants a task's result any more."""
+        self._shell.call_off(node, task)
+
+    @operation()
     def election(
         self, ring: str, candidate: str, epoch: int, _current: Ice.Current | None = None
     ) -> None:

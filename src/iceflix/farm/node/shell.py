@@ -93,6 +93,13 @@ class Shell:
             self._flow.planned = float("inf")
         self.event(lambda member, now: member.tick(now) if member.due() <= now else [])
 
+    def call_off(self, node: str, task: str) -> None:
+        """Stop a task; if it is another node's, tell that one."""
+        if node == self._member.me.id:
+            self._hands.cancel(task)
+        else:
+            _call(self._wire.kicks.get(node), lambda proxy: proxy.callOffAsync(node, task), _ignore)
+
     def leave(self, seconds: float) -> None:
         """Take leave of the ring, then take part no more; takes so long at most."""
         self.event(lambda member, now: member.leave(now))

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from iceflix.farm.model import Completion, Job, NodeLoad, RingReport, Step, Task
-from iceflix.farm.multiserver.jobs import Answer, CleanUp, Jobs, KickRing, Policy, Refuse
+from iceflix.farm.multiserver.effects import Answer, CallOff, CleanUp, KickRing, Refuse
+from iceflix.farm.multiserver.jobs import Jobs, Policy
 
 LOAD = NodeLoad("a", slots=1)
 REPORT = RingReport("ring", "a", 1, nodes=(LOAD,))
@@ -192,6 +193,19 @@ def test_deadlines_and_withdrawals(jobs: Jobs) -> None:
     assert isinstance(withdrawn, Refuse)
     assert jobs.cancel("k") == []
     assert jobs.idle
+
+
+def test_who_works_on_a_refused_job_is_told(jobs: Jobs) -> None:
+    """Withdrawn, or too late; not when the node itself says that it cannot be done."""
+    for name in ("withdrawn", "late", "failed"):
+        jobs.submit(_job(name, "gray", seconds=5.0), "out.png", 0.0)
+    tasks = {task.task.split("/")[0]: task for task in _give(jobs, 0.1)}
+    node = tasks["withdrawn"].node
+    assert jobs.cancel("withdrawn")[1:] == [CallOff("ring", node, tasks["withdrawn"].task)]
+    failed = replace(REPORT, completed=(_done(tasks["failed"], good=False, reason="x"),))
+    (refused,) = jobs.exchange(replace(failed, running=(tasks["late"].task,)), 4.9)[1]
+    assert isinstance(refused, Refuse)
+    assert jobs.tick(5.0)[1:] == [CallOff("ring", tasks["late"].node, tasks["late"].task)]
 
 
 def test_a_deadline_says_when_no_ring_runs_the_filter() -> None:

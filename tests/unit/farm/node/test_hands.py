@@ -15,11 +15,16 @@ class Bench:
 
     def __init__(self) -> None:
         self.works: list[Work] = []
+        self.cancelled: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def submit(self, work: Work, done: Callable[[Completion], None]) -> None:
         """End it."""
         self.works.append(work)
         done(Completion(work.task, produced=work.target, source_sha256="s", seconds=0.5))
+
+    def cancel(self, task: str) -> None:
+        """Take note."""
+        self.cancelled.put(task)
 
     def stop(self) -> None:
         """Nothing to stop."""
@@ -70,3 +75,13 @@ def test_a_fault_of_ours_ends_the_task_too() -> None:
     """A fault of ours ends the task too."""
     end = _end("broken", Bench())
     assert (end.good, end.reason) == (False, "FALLO_DE_FILTRO")
+
+
+def test_a_task_that_is_called_off_is_cancelled() -> None:
+    """After it has begun, not before."""
+    bench = Bench()
+    hands = Hands(bench, Codes())
+    hands.start(Task("j/0/1", "m", "n", "a.png", "b.png", (Step("gray"),)), lambda _end: None)
+    hands.cancel("j/0/1")
+    assert bench.cancelled.get(timeout=5) == "j/0/1"
+    assert len(bench.works) == 1

@@ -20,6 +20,7 @@ from iceflix.farm.model import (
     Task,
     Token,
 )
+from iceflix.farm.multiserver import effects as said
 from iceflix.farm.multiserver import jobs as books
 from iceflix.farm.ring import effects as fx
 from iceflix.farm.ring.machine import Member
@@ -60,9 +61,7 @@ class Records:
 
     # pylint: disable=too-many-instance-attributes  # a protocol of everything
 
-    outcomes: defaultdict[str, list[books.Effect]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    outcomes: defaultdict[str, list[said.Effect]] = field(default_factory=lambda: defaultdict(list))
     images: dict[str, tuple[str, ...]] = field(default_factory=dict)
     taken: list[tuple[float, str, Token]] = field(default_factory=list)
     started: list[tuple[float, str, str]] = field(default_factory=list)
@@ -410,13 +409,13 @@ class World:
         codes = [code] if code is not None and code.sha256 != have else []
         self._event(name, lambda member: member.filter_told(codes, self.now))
 
-    def _do_jobs(self, multiserver: str, effects: Iterable[books.Effect]) -> None:
+    def _do_jobs(self, multiserver: str, effects: Iterable[said.Effect]) -> None:
         for effect in effects:
-            if isinstance(effect, books.KickRing):
+            if isinstance(effect, said.KickRing):
                 asker = self._askers.get((multiserver, effect.ring))
                 if asker is not None and not self._lost("kick") and self._reachable(asker, asker):
                     self.later(self._delay(), lambda to=asker: self._kicked(to))  # type: ignore[misc]
-            elif isinstance(effect, (books.Answer, books.Refuse)):
+            elif isinstance(effect, (said.Answer, said.Refuse)):
                 self.records.outcomes[effect.job].append(effect)
 
     def _kicked(self, name: str) -> None:

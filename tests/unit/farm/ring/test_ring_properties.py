@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iceflix.farm.model import FilterCode
-from iceflix.farm.multiserver.jobs import Answer, Policy
+from iceflix.farm.multiserver.effects import Answer
+from iceflix.farm.multiserver.jobs import Policy
 from iceflix.farm.ring.settings import SYSTEM_B
 from tests.unit.farm.ring.simulator import World
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from iceflix.farm.multiserver.jobs import Answer
+from iceflix.farm.multiserver.effects import Answer
 from tests.unit.farm.ring.simulator import World
 
 SCENARIOS = Path(__file__).parents[3] / "scenarios" / "ring"
