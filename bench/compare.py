@@ -1,5 +1,6 @@
 """The farm beside Dask and a pool of processes: ``iceflix compare``, and the figures it reached."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -21,6 +22,8 @@ def measure(quick: bool) -> Sequence[Table]:
     """Run the comparison, which writes a page of its own. Raises BenchError."""
     target = WORK / "farm-comparison.md" if quick else _PAGE
     options = ["--quick", "--rounds", "1", "--into", str(target)] if quick else []
+    dask = importlib.util.find_spec("distributed") is not None
+    options += [] if dask else ["--engines", "pool,A,B"]
     done = subprocess.run(
         [sys.executable, "-P", "-m", "iceflix.cli", "compare", *options], cwd=ROOT, check=False
     )
@@ -32,7 +35,8 @@ def measure(quick: bool) -> Sequence[Table]:
         Table(
             "Figures to reach",
             "Measured by `iceflix compare`; method, tables and charts are in "
-            "[farm-comparison.md](farm-comparison.md).",
+            "[farm-comparison.md](farm-comparison.md)."
+            + ("" if dask else " Dask was not installed (`bench/run --install`)."),
             ("figure", "got"),
             tuple((goal.what, goal.got) for goal in goals),
             goals,
