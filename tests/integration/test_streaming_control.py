@@ -29,14 +29,6 @@ def _sender(request: pytest.FixtureRequest) -> Iterator[Sender]:
     sender.close()
 
 
-def begin(
-    sender: Sender, found: Medium, receiver: Receiver, start: float = 0.0
-) -> tuple[Stream, End]:
-    """Send a medium to a receiver."""
-    end = End()
-    return sender.start(Order(found, Target(HERE, receiver.port), start=start), end), end
-
-
 def gapless(packets: list[Packet], skipped: int = 0) -> bool:
     """Whether sequence numbers go on and there is one source.
 
@@ -46,6 +38,14 @@ def gapless(packets: list[Packet], skipped: int = 0) -> bool:
         (after.sequence - before.sequence) % 65536 for before, after in itertools.pairwise(packets)
     }
     return steps <= set(range(1, skipped + 2)) and len({packet.source for packet in packets}) == 1
+
+
+def begin(
+    sender: Sender, found: Medium, receiver: Receiver, start: float = 0.0
+) -> tuple[Stream, End]:
+    """Send a medium to a receiver."""
+    end = End()
+    return sender.start(Order(found, Target(HERE, receiver.port), start=start), end), end
 
 
 def span(before: Packet, after: Packet) -> float:

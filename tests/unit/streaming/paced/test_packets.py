@@ -8,7 +8,7 @@ from hypothesis import strategies as some
 
 from iceflix.streaming.paced import packets
 from iceflix.streaming.paced.packets import BURST_PACKETS, PACKET_BYTES, Times
-from tests.media.hevc import hevc_units
+from tests.media.hevc import nal_units as hevc_units
 from tests.media.receiver import Packet, nal_units, parse
 
 NOW = Times(0.0, 0.0, 0)
