@@ -111,15 +111,21 @@ class _Ears:
 
 @dataclass(frozen=True)
 class _Looked:
-    """What became of a file: the entry; whether it is to be kept; whether its digest is missing."""
+    """What became of a file: the entry; whether it is to be kept; who takes its digest."""
 
     entry: Entry
     lasting: bool = True
+    digest: Future[str] | None = None
 
-    @property
-    def to_hash(self) -> bool:
-        """Whether it is a video whose digest nobody knows yet."""
-        return self.entry.format is not None and not self.entry.digest
+    def complete(self) -> "_Looked":
+        """The same with the digest. Raises what taking it raised."""
+        if self.digest is None:
+            return self
+        entry = Entry(self.entry.stamp, self.digest.result(), self.entry.format)
+        return _Looked(entry, self.lasting)
+
+
+_Done = tuple[str, Callable[[], _Looked]]  # a file, and what gives the result or raises
 
 
 class _Queue:
@@ -130,7 +136,7 @@ class _Queue:
         self._waiting: deque[str] = deque()
         self._taken: set[str] = set()
         self._running = 0
-        self._done: queue.SimpleQueue[tuple[str, Future[_Looked]]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[_Done] = queue.SimpleQueue()
 
     def __bool__(self) -> bool:
         return bool(self._running or self._waiting)
@@ -150,11 +156,11 @@ class _Queue:
             self._running += 1
             yield self._waiting.popleft()
 
-    def submit(self, pool: ThreadPoolExecutor, path: str, *task: Any) -> None:
-        """Have a thread do something with a file."""
-        pool.submit(*task).add_done_callback(lambda made: self._done.put((path, made)))
+    def expect(self, path: str, future: Future[Any], result: Callable[[], _Looked]) -> None:
+        """A thread is at work on a file; when it has done, there is this result."""
+        future.add_done_callback(lambda _future: self._done.put((path, result)))
 
-    def next(self) -> tuple[str, Future[_Looked]] | None:
+    def next(self) -> _Done | None:
         """Wait for a thread, but not for long."""
         with contextlib.suppress(queue.Empty):
             return self._done.get(timeout=_POLL_SECONDS)
@@ -170,7 +176,8 @@ class Scanner:
     """Reads a folder. One scan at a time.
 
     Files are looked into and digested by as many threads each, so that neither waits for the
-    other: the digest of one is taken while the next ones are being recognised.
+    other: a digest is begun before it is known whether the file is a video at all, and given up
+    when it is none.
     """
 
     def __init__(
@@ -243,14 +250,15 @@ class Scanner:
             files.add(paths)
             while files:
                 for path in files.begin():
-                    files.submit(looking, path, self._look, path)
+                    future = looking.submit(self._look, path, hashing, ears.progress)
+                    files.expect(path, future, future.result)
                 made = files.next()
                 files.add(ears.more(), first=True)
                 if made is None:
                     continue
                 path, looked = made[0], _result(*made, unsettled, ears.listener)
-                if looked is not None and looked.to_hash:
-                    files.submit(hashing, path, self._hash, path, looked, ears.progress)
+                if looked is not None and looked.digest is not None:
+                    files.expect(path, looked.digest, looked.complete)
                     continue
                 files.finish(path)
                 ears.progress.done()
@@ -265,31 +273,41 @@ class Scanner:
             self._cache.put(path, looked.entry)
         _tell(listener, path, looked.entry)
 
-    def _look(self, path: str) -> _Looked:
-        """Recognise one file. Raises OSError, _Unsettled, Cancelled."""
+    def _look(self, path: str, hashing: ThreadPoolExecutor, progress: Progress) -> _Looked:
+        """Recognise one file, while its digest is taken. Raises OSError, _Unsettled, Cancelled."""
         with self._opened(path) as (handle, status):
             with self._lock:
                 rests = self._settling.rests(path, status, time.time(), time.monotonic())
             if not rests or being_written(handle):
                 raise _Unsettled
-            looked = self._recognise(path, Stamp.of(status))
-            self._require_unchanged(path, handle, looked.entry.stamp)
+            stamp, useless = Stamp.of(status), threading.Event()
+            known = self._cache.digest(path, stamp)
+            taken = None
+            if stamp.size and not known:
+                taken = hashing.submit(self._hash, path, stamp, useless, progress)
+            try:
+                looked = self._recognise(path, stamp, known, taken)
+                self._require_unchanged(path, handle, stamp)
+            except BaseException:
+                useless.set()
+                raise
+            if looked.entry.format is None:
+                useless.set()
         return looked
 
-    def _hash(self, path: str, looked: _Looked, progress: Progress) -> _Looked:
+    def _hash(self, path: str, stamp: Stamp, useless: threading.Event, progress: Progress) -> str:
         """Take the digest of one file. Raises OSError, _Unsettled, Cancelled."""
-        entry = looked.entry
         with self._opened(path) as (handle, _status):
-            self._require_unchanged(path, handle, entry.stamp)
-            digest = self._digest(handle, progress)
-            self._require_unchanged(path, handle, entry.stamp)
-        return _Looked(Entry(entry.stamp, digest, entry.format), looked.lasting)
+            self._require_unchanged(path, handle, stamp)
+            digest = self._digest(handle, useless, progress)
+            self._require_unchanged(path, handle, stamp)
+        return digest
 
-    def _digest(self, handle: int, progress: Progress) -> str:
+    def _digest(self, handle: int, useless: threading.Event, progress: Progress) -> str:
         hasher = hashlib.sha256()
         buffer = bytearray(_BLOCK)
         view = memoryview(buffer)
-        while size := os.readv(handle, [buffer]):
+        while not useless.is_set() and (size := os.readv(handle, [buffer])):
             if self._stop.is_set():
                 raise Cancelled
             hasher.update(view[:size])
@@ -314,8 +332,10 @@ class Scanner:
                 self._settling.forget(path)
             raise _Unsettled
 
-    def _recognise(self, path: str, stamp: Stamp) -> _Looked:
-        """What the file holds, with its digest if that is known."""
+    def _recognise(
+        self, path: str, stamp: Stamp, digest: str, taken: Future[str] | None
+    ) -> _Looked:
+        """What the file holds, with its digest, or who takes it."""
         if stamp.size == 0:
             return _Looked(Entry(stamp, problem="empty"))
         try:
@@ -324,15 +344,15 @@ class Scanner:
             if self._stop.is_set():
                 raise Cancelled from None
             return _Looked(Entry(stamp, problem=str(error)), error.lasting)
-        return _Looked(Entry(stamp, self._cache.digest(path, stamp), form))
+        return _Looked(Entry(stamp, digest, form), digest=taken)
 
 
 def _result(
-    path: str, future: Future[_Looked], unsettled: list[str], listener: Listener
+    path: str, result: Callable[[], _Looked], unsettled: list[str], listener: Listener
 ) -> _Looked | None:
     """What a thread found out; None when there is nothing, which has been told."""
     try:
-        return future.result()
+        return result()
     except (Cancelled, FileNotFoundError):
         return None
     except _Unsettled:

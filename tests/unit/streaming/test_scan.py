@@ -331,6 +331,17 @@ def test_digests_of_an_older_cache_are_used(place: Place) -> None:
     assert json.loads(place.cache_file.read_bytes())["layout"] == 2
 
 
+def test_what_is_no_video_is_not_digested_to_its_end(place: Place) -> None:
+    """However large: as soon as that is known, its digest is given up."""
+    size = 1 << 40
+    with place.write("archive.mp4", b"ZIP").open("ab") as archive:
+        archive.truncate(size)
+    place.write("one.mp4")
+    notes, _ = place.scan(place.scanner(settle=0.001))
+    assert list(notes.reasons.values()) == ["not a video"]
+    assert len(notes.ready_paths) == 1 and notes.read < size / 10
+
+
 def test_the_next_file_is_recognised_while_one_is_digested(place: Place) -> None:
     """Also with a single thread for each: neither waits for the other."""
     place.write("a.mp4", b"VIDEO" + bytes(1 << 20))
