@@ -1,6 +1,7 @@
 """The commands, as programs of their own, against fakes that speak the Slice."""
 
 import contextlib
+import functools
 import json
 import os
 import pty
@@ -17,7 +18,7 @@ import pytest
 
 from iceflix.contract import Ice, IceFlix
 from tests.conftest import wait_until
-from tests.unit.client.fakes import FakeController, Platform, tapped
+from tests.unit.client.fakes import FakeControl, FakeController, Platform, tapped
 from tests.unit.client.rtp import Sender, frames, make_clip
 
 PASSWORD = "secreto"
@@ -315,6 +316,106 @@ def test_playing_without_a_display_gives_advice(platform: Platform, tmp_path: Pa
     assert done.returncode == 1
     assert "no display" in done.stderr
     assert not platform.calls.made, "the server was not troubled"
+
+
+def test_starting_in_the_middle(live: Platform, tmp_path: Path) -> None:
+    """A foreign server cannot; wrong positions are refused before anything is asked."""
+    more = {"ICEFLIX_USER": "ana", "ICEFLIX_PASSWORD": PASSWORD}
+    target = str(tmp_path / "out.mp4")
+    done = iceflix(live, tmp_path, "record", "aa11", target, "--start=1:30", **more)
+    assert done.returncode == 1
+    assert "plays from beginning to end" in done.stderr
+    live.calls.made.clear()
+    wrong = iceflix(live, tmp_path, "play", "aa11", "--start=1:99", "--player=ffplay", **more)
+    assert wrong.returncode == 2
+    assert "positions look like 1:30" in wrong.stderr
+    assert not live.calls.made
+
+
+def test_the_position_reaches_the_server(platform: Platform, tmp_path: Path) -> None:
+    """The position reaches the server, in seconds."""
+    platform.provider.controller = FakeControl
+    platform.calls.fail["startAt"] = lambda: IceFlix.ControlRefused("no such position")
+    more = {"ICEFLIX_USER": "ana", "ICEFLIX_PASSWORD": PASSWORD}
+    target = str(tmp_path / "out.mp4")
+    done = iceflix(platform, tmp_path, "record", "aa11", target, "--start=1:30", **more)
+    assert done.returncode == 1
+    assert done.stderr == "iceflix: The video server refuses: no such position.\n"
+    assert platform.calls.of("startAt") == [(90.0,)]
+
+
+def test_an_rtsp_url_is_printed_and_kept(platform: Platform, tmp_path: Path) -> None:
+    """It is good until Ctrl-C, and ends with it."""
+    platform.provider.controller = FakeControl
+    more = {"ICEFLIX_USER": "ana", "ICEFLIX_PASSWORD": PASSWORD}
+    with subprocess.Popen(
+        [sys.executable, "-m", "iceflix.cli", "play", "aa11", "--rtsp"],
+        env=environment(platform, tmp_path, PYTHONUNBUFFERED="1", **more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "rtsp://127.0.0.1:8554/unguessable\n"
+        assert not platform.calls.of("stop")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    assert platform.calls.of("stop")
+    assert not platform.calls.of("getSDP")
+
+
+def test_a_program_plays_by_rtsp(platform: Platform, tmp_path: Path) -> None:
+    """It gets the URL, and its end is ours."""
+    platform.provider.controller = FakeControl
+    more = {"ICEFLIX_USER": "ana", "ICEFLIX_PASSWORD": PASSWORD}
+    seen = tmp_path / "seen"
+    program = f"{sys.executable} -c \"import sys; open('{seen}', 'w').write(sys.argv[1])\""
+    done = iceflix(platform, tmp_path, "play", "aa11", "--rtsp", f"--player={program}", **more)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert seen.read_text() == "rtsp://127.0.0.1:8554/unguessable"
+    both = iceflix(platform, tmp_path, "play", "aa11", "--rtsp", "--start=5", **more)
+    assert both.returncode == 2
+    missing = iceflix(platform, tmp_path, "play", "aa11", "--rtsp", "--player=no-such", **more)
+    assert "is not installed" in missing.stderr
+
+
+@pytest.mark.slow
+def test_keys_while_playing(platform: Platform, tmp_path: Path) -> None:
+    """On a terminal, keys pause, seek and stop."""
+    platform.provider.controller = FakeControl
+    player = f"{sys.executable} -c 'import time; time.sleep(60)'"
+    more = {"ICEFLIX_USER": "ana", "ICEFLIX_PASSWORD": PASSWORD, "TERM": "xterm"}
+    process, terminal = pty.fork()
+    if process == 0:
+        command = [sys.executable, "-m", "iceflix.cli", "play", "aa11", f"--player={player}"]
+        os.execvpe(command[0], command, environment(platform, tmp_path, **more))
+
+    def shown() -> None:
+        """Take what it writes, so that it does not wait for us."""
+        while select.select([terminal], [], [], 0)[0]:
+            os.read(terminal, 65536)
+
+    def called(operation: str, times: int) -> bool:
+        shown()
+        return len(platform.calls.of(operation)) >= times
+
+    wait_until(lambda: called("state", 2), 30)
+    for key, operation, times in (
+        ("\x1b[C", "seek", 1),
+        ("\x1b[D", "seek", 2),
+        ("\x1b[H", "seek", 3),
+        (" ", "pause", 1),
+        (" ", "resume", 1),
+        ("q", "stop", 1),
+    ):
+        os.write(terminal, key.encode())
+        wait_until(functools.partial(called, operation, times), 30, key)
+    assert [round(seconds) for (seconds,) in platform.calls.of("seek")] == [10, 0, 0]
+    with contextlib.suppress(OSError):
+        while True:
+            os.read(terminal, 65536)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
 
 
 def test_completion_scripts(platform: Platform, tmp_path: Path) -> None:

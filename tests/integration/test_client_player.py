@@ -323,25 +323,31 @@ def test_another_form_is_not_taken(clip: Path) -> None:
     receiver.stop()
 
 
+def _paused_by_the_server(clip: Path, receiver: Receiver, suspension: float) -> None:
+    """Send a second, nothing for a while, and the rest."""
+    ending = Ending()
+    with sending(clip, receiver.bind("127.0.0.1"), SECONDS) as sender:
+        receiver.start(sender.sdp, ending)
+        sender.play()
+        wait_until(lambda: receiver.statistics().received > 1)
+        receiver.suspend(True)
+        sender.pause()
+        wait_until(lambda: receiver.statistics().silence > suspension)
+        receiver.suspend(False)
+        sender.play()
+        assert ending.wait() is None
+        assert receiver.statistics().position == pytest.approx(SECONDS, abs=0.3)
+        assert receiver.statistics().lost == 0
+    receiver.stop()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("suspension", [0.5, 2.0])
 def test_a_server_pauses(tmp_path: Path, clip: Path, suspension: float) -> None:
     """What comes after a pause is shown as it comes, and no frame is missing from a file."""
+    window = Window("fakesink sync=true", "fakesink sync=true")
+    _paused_by_the_server(clip, Receiver(window), suspension)
     target = tmp_path / "out.mp4"
-    for output in (Window("fakesink sync=true", "fakesink sync=true"), File(target)):
-        receiver, ending = Receiver(output), Ending()
-        with sending(clip, receiver.bind("127.0.0.1"), SECONDS) as sender:
-            receiver.start(sender.sdp, ending)
-            sender.play()
-            wait_until(lambda: receiver.statistics().received > 1)  # noqa: B023
-            receiver.suspend(True)
-            sender.pause()
-            wait_until(lambda: receiver.statistics().silence > suspension)  # noqa: B023
-            receiver.suspend(False)
-            sender.play()
-            assert ending.wait() is None
-            assert receiver.statistics().position == pytest.approx(SECONDS, abs=0.3)
-            assert receiver.statistics().lost == 0
-        receiver.stop()
+    _paused_by_the_server(clip, Receiver(File(target)), suspension)
     assert frames(target) == frames(clip)
     assert length(target) >= SECONDS - 0.3

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
-from iceflix.client import gst
+from iceflix.client import gst, programs
 from iceflix.client.description import Description, Track, bound_ports, redirect
 from iceflix.client.ports import Ports
 from iceflix.client.relay import Continuity
@@ -31,7 +31,6 @@ _TIMED = {"H264": "! h264timestamper ", "H265": "! h265timestamper "}
 # Holds what arrives while the picture is paused or a program starts; bounded by memory only.
 _GATE = "queue name=gate max-size-time=0 max-size-buffers=0 max-size-bytes=268435456"
 _MUXERS = {".mp4": "mp4mux", ".mkv": "matroskamux"}
-_CLOSE_SECONDS = 3.0
 
 
 class Output(Protocol):
@@ -242,10 +241,7 @@ class Program:
 
     def check(self) -> None:
         """Make sure that the program is installed."""
-        if not self._words or shutil.which(self._words[0]) is None:
-            name = self._words[0] if self._words else ""
-            text = "The program “{name}” is not installed here; choose another with --player."
-            raise ClientError(say(text, name=name))
+        programs.check(self._words)
 
     def prepare(self, sdp: str, description: Description) -> None:
         """Write the description and start the program."""
@@ -260,18 +256,7 @@ class Program:
         file.touch(mode=0o600)
         file.write_text(redirect(sdp, "127.0.0.1", self._ports), encoding="utf-8", newline="")
         words = self._words if "{sdp}" in self._words else [*self._words, "{sdp}"]
-        try:
-            self._process = subprocess.Popen(  # pylint: disable=consider-using-with  # see finish
-                [word.replace("{sdp}", str(file)) for word in words],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for us: we end it
-            )
-        except OSError as error:
-            text = "{name} does not start: {reason}."
-            reason = os.strerror(error.errno or 0)
-            raise ClientError(say(text, name=self._words[0], reason=reason)) from error
+        self._process = programs.start([word.replace("{sdp}", str(file)) for word in words])
 
     def branch(self, track: Track, pipeline: Any) -> Any:
         """Relay; whoever sends, the program sees one stream."""
@@ -314,11 +299,6 @@ class Program:
         if self._socket is not None:
             self._socket.close()
         if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(_CLOSE_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            programs.end(self._process)
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,18 +1,16 @@
 """Playing by RTSP: the server gives a URL, and whoever has it plays; we keep it valid."""
 
-import os
 import shlex
-import shutil
 import subprocess
 import threading
 import time
 from collections.abc import Callable
 
+from iceflix.client import programs
 from iceflix.client.player import Statistics
 from iceflix.client.sentences import ClientError, Sentence, say
 
 _TICK_SECONDS = 0.2
-_CLOSE_SECONDS = 3.0
 # Over TCP, which gets through where UDP does not.
 _PROGRAMS = {
     "vlc": ["vlc", "--quiet", "--play-and-exit", "--rtsp-tcp"],
@@ -37,9 +35,8 @@ class RtspPlayer:
 
     def check(self) -> None:
         """Make sure that the program is installed. Raises ClientError."""
-        if self._words and shutil.which(self._words[0]) is None:
-            text = "The program “{name}” is not installed here; choose another with --player."
-            raise ClientError(say(text, name=self._words[0]))
+        if self._words:
+            programs.check(self._words)
 
     def bind(self, address: str) -> int:
         """Nothing is sent to us."""
@@ -54,18 +51,7 @@ class RtspPlayer:
             return
         words = [word.replace("{url}", source) for word in self._words]
         words = words if words != self._words else [*words, source]
-        try:
-            self._process = subprocess.Popen(  # pylint: disable=consider-using-with  # see stop
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for us: we end it
-            )
-        except OSError as error:
-            text = "{name} does not start: {reason}."
-            reason = os.strerror(error.errno or 0)
-            raise ClientError(say(text, name=words[0], reason=reason)) from error
+        self._process = programs.start(words)
         arguments = (self._process, ended)
         threading.Thread(target=self._wait, args=arguments, name="rtsp", daemon=True).start()
 
@@ -97,14 +83,8 @@ class RtspPlayer:
     def stop(self) -> None:
         """End the program."""
         self._stopping.set()
-        process = self._process
-        if process is not None and process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(_CLOSE_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        if self._process is not None:
+            programs.end(self._process)
 
     def statistics(self) -> Statistics:
         """Nothing arrives here."""

@@ -144,7 +144,7 @@ class Membership:
         member = self._current(rumour)
         if member is None or now - member.confirmed >= self.limits.fresh:
             return False, []
-        if member.probing or now - member.confirmed < self.limits.fresh / 10:
+        if member.probing or now - member.confirmed < self.limits.fresh / 4:
             return True, []
         member.probing = True
         return True, [Probe(rumour)]

@@ -301,6 +301,8 @@ FIGURES = Statistics(1234, 5, 3.1e6, 61.5, 61.5, duration=90.0)
 class FakePlayer:
     """A player without sound or picture."""
 
+    # pylint: disable=too-many-instance-attributes  # what it is told, and what it tells
+
     port: int = 45678
     address: str = ""
     sdp: str = ""

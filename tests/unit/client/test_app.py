@@ -5,7 +5,7 @@ import contextlib
 import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from iceflix.client.start import Start
 from iceflix.client.widgets import Results
 from iceflix.contract import IceFlix
 from iceflix.runtime.settings import Settings
-from tests.unit.client.fakes import FakePlayer, Platform, session_for
+from tests.unit.client.fakes import FakeControl, FakePlayer, Platform, session_for
 
 METROPOLIS = "aa11" + "0" * 60
 pytestmark = pytest.mark.slow
@@ -49,7 +49,7 @@ class Stage:
 
     async def keys(self, *keys: str) -> None:
         """Press keys; a longer word is typed letter by letter."""
-        named = {"enter", "escape", "slash", "down", "space", "f1", "tab"}
+        named = {"enter", "escape", "slash", "down", "space", "f1", "tab", "left", "right", "home"}
         for key in keys:
             single = len(key) == 1 or "+" in key or key in named
             await self.pilot.press(*([key] if single else list(key)))
@@ -296,6 +296,42 @@ async def test_playing(opening: Opening, platform: Platform) -> None:
         await stage.keys("p")
         await stage.see("▶ Playing")
     assert len(platform.calls.of("stop")) == 2, "leaving ends the stream"
+
+
+async def test_seeking(opening: Opening, platform: Platform) -> None:
+    """Arrow keys seek where the server can, and are shown then; in the list they do not scroll."""
+    platform.provider.controller = FakeControl
+    async with opening(size=(120, 24)) as stage:
+        await stage.ready()
+        await stage.keys("p")
+        await stage.see("▶ Playing: Metropolis", "0:00", "→ 10 s forward")
+        await stage.keys("right")
+        await stage.see("0:10")
+        await stage.keys("right", "left", "right")
+        await stage.see("0:20")
+        await stage.keys("home")
+        await stage.see("0:00")
+        await stage.keys("space")
+        await stage.see("Paused: Metropolis")
+        platform.calls.fail["seek"] = lambda: IceFlix.ControlRefused("it is not its day")
+        await stage.keys("right")
+        await stage.see("The video server refuses: it is not its day.")
+    assert len(platform.calls.of("seek")) == 6
+
+
+async def test_another_server_is_shown(opening: Opening, platform: Platform) -> None:
+    """That the server has died shows, and that there is no other one."""
+    platform.provider.controller = FakeControl
+    async with opening(size=(160, 24)) as stage:  # notices hide what is below
+        await stage.ready()
+        await stage.keys("p")
+        await stage.see("▶ Playing: Metropolis")
+        platform.calls.fail["getTile"] = IceFlix.TemporaryUnavailable
+        stage.player.figures = replace(stage.player.figures, silence=1.0)
+        platform.kill("provider")
+        await stage.see("Looking for another server with Metropolis", "died;")
+        platform.calls.fail["getTile"] = lambda: IceFlix.WrongMediaId("aa11")
+        await stage.see("No other video")
 
 
 async def test_recording_asks_for_a_file(opening: Opening, platform: Platform) -> None:
