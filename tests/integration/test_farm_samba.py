@@ -68,6 +68,28 @@ def store_fixture(samba: Samba) -> SambaStore:
     return store
 
 
+def test_what_killed_processes_left_is_swept_away(samba: Samba, store: SambaStore) -> None:
+    """Only when it is old, only under names that nothing else has, and never through a link."""
+    mark = "0123456789abcdef"
+    done, under_way = (samba.share / ".iceflix/work" / name for name in ("job1", "job2"))
+    for folder in (done, under_way):
+        folder.mkdir(parents=True)
+        (folder / "0.ifx").write_bytes(b"x")
+    young, old = samba.share / f".iceflix-{mark}.tmp", samba.share / f"inner/.iceflix-{mark}.tmp"
+    other = samba.share / "inner" / ".iceflix-mine.tmp"
+    for file in (young, old, other):
+        file.write_bytes(b"x")
+    open_to_all(samba.share)
+    for path in samba.share.rglob("*"):
+        path.chmod(0o777)
+    for path in (old, other, done, samba.share / "cat.jpg"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    assert store.sweep(60) == 2
+    assert not old.exists() and not done.exists()
+    assert all(path.exists() for path in (young, other, under_way / "0.ifx"))
+    assert store.sweep(60) == 0
+
+
 def test_reads_writes_and_replaces(samba: Samba, store: SambaStore) -> None:
     """Names in any script; what is written is seen by everybody."""
     assert store.read("cat.jpg", 10) == b"cat"

@@ -5,7 +5,6 @@ import errno
 import os
 import shutil
 import stat
-import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -31,9 +30,8 @@ class FolderStore(ImageStore):
         self._root = Path(place).expanduser().absolute()
         self.label = str(self._root)
 
-    def sweep(self, seconds: float) -> int:
-        """Remove older temporary files, and older folders of intermediate results."""
-        oldest, removed = time.time() - seconds, 0
+    def _sweep(self, oldest: float) -> int:
+        removed = 0
         work = self._root / naming.WORK
         for folder, folders, files, handle in os.fwalk(self._root):
             for name in filter(naming.is_temporary, files):

@@ -1,16 +1,34 @@
 """Any other file system that fsspec speaks: memory://, sftp://, s3:// ..."""
 
 import contextlib
-from collections.abc import Iterator
+import datetime
+import math
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
 import fsspec
 
+from iceflix.farm.images import naming
 from iceflix.farm.images.naming import InvalidPath
 from iceflix.farm.images.store import ImageStore, is_internal
 from iceflix.runtime.errors import SetupError
+
+_WORK = PurePosixPath(naming.WORK).parts
+
+
+def _changed(facts: dict[str, Any]) -> float:
+    """When a file was changed, in seconds since 1970, as this file system tells it; else never."""
+    for key in ("mtime", "last_modified", "LastModified", "modified", "created"):
+        told = facts.get(key)
+        if isinstance(told, datetime.datetime):
+            if told.tzinfo is None:
+                told = told.replace(tzinfo=datetime.UTC)
+            return told.timestamp()
+        if isinstance(told, int | float):
+            return float(told)
+    return math.inf
 
 
 class RemoteStore(ImageStore):
@@ -57,6 +75,35 @@ class RemoteStore(ImageStore):
         except FileExistsError:
             self._system.rm_file(new)
             self._system.mv(old, new)
+
+    def _sweep(self, oldest: float) -> int:
+        """Of files whose age is not told nothing is known, so they stay."""
+        removed = 0
+        with self._trouble(PurePosixPath()):
+            found: dict[str, dict[str, Any]] = self._system.find(self._root, detail=True)
+        newest: dict[PurePosixPath, float] = {}
+        for place, facts in found.items():
+            path, age = self._path(place), _changed(facts)
+            if path.parts[: len(_WORK)] == _WORK and len(path.parts) > len(_WORK):
+                job = PurePosixPath(*path.parts[: len(_WORK) + 1])
+                newest[job] = max(newest.get(job, 0.0), age)
+            elif age < oldest and naming.is_temporary(path.name):
+                removed += self._removed(lambda p=place: self._system.rm_file(p))  # type: ignore[misc]
+        for job, age in newest.items():
+            if age < oldest:
+                removed += self._removed(lambda j=job: self._remove_tree(j))  # type: ignore[misc]
+        return removed
+
+    def _removed(self, remove: Callable[[], object]) -> bool:
+        """Whether it could be removed; somebody else may have done it."""
+        with contextlib.suppress(Exception):
+            remove()
+            return True
+        return False
+
+    def _path(self, place: str) -> PurePosixPath:
+        """A path as ``find`` tells it, relative to the share."""
+        return PurePosixPath(place.removeprefix(self._root).lstrip("/"))
 
     def _remove_tree(self, path: PurePosixPath) -> None:
         with self._trouble(path), contextlib.suppress(FileNotFoundError):

@@ -19,6 +19,7 @@ import smbclient
 from smbprotocol.exceptions import SMBException, SMBLinkRedirectionError, SMBOSError
 from smbprotocol.header import NtStatus
 
+from iceflix.farm.images import naming
 from iceflix.farm.images.naming import InvalidPath
 from iceflix.farm.images.store import ImageStore, StoreError, is_internal
 from iceflix.runtime.errors import SetupError
@@ -26,6 +27,7 @@ from iceflix.runtime.errors import SetupError
 CONNECT_SECONDS = 5
 REPLACE_SECONDS = 3.0
 _PAUSE = 0.1
+_MOST_FOLDERS = 10_000  # a server may follow links for us, in circles
 _FORBIDDEN = ':*?"<>|'  # by the protocol; a colon would name a stream of another file
 _ABSENT = {
     NtStatus.STATUS_OBJECT_NAME_NOT_FOUND,
@@ -151,6 +153,46 @@ class SambaStore(ImageStore):
 
         with contextlib.suppress(InvalidPath):
             self._do(path, remove)
+
+    def _sweep(self, oldest: float) -> int:
+        removed, seen = 0, 0
+        folders = [PurePosixPath()]
+        while folders and seen < _MOST_FOLDERS:
+            folder, seen = folders.pop(), seen + 1
+            for name, is_folder, changed in self._listed(folder):
+                path = folder / name
+                if is_folder and folder == PurePosixPath(naming.WORK):
+                    removed += changed < oldest and self._removed(path, self._remove_tree)
+                elif is_folder:
+                    folders.append(path)
+                elif naming.is_temporary(name) and changed < oldest:
+                    removed += self._removed(path, self._remove_file)
+        return removed
+
+    def _listed(self, folder: PurePosixPath) -> list[tuple[str, bool, float]]:
+        """What is in a folder: names, whether they are folders (not links), when changed."""
+
+        def look(options: dict[str, Any]) -> list[tuple[str, bool, float]]:
+            found = []
+            for entry in smbclient.scandir(self._place(folder), **options):
+                is_folder = entry.is_dir(follow_symlinks=False)
+                changed = entry.smb_info.last_write_time.timestamp()
+                found.append((entry.name, is_folder, changed))
+            return found
+
+        with contextlib.suppress(InvalidPath):  # it has gone meanwhile
+            return self._do(folder, look)
+        return []
+
+    def _remove_file(self, path: PurePosixPath) -> None:
+        self._do(path, lambda options: smbclient.remove(self._place(path), **options))
+
+    def _removed(self, path: PurePosixPath, remove: Callable[[PurePosixPath], object]) -> bool:
+        """Whether it could be removed; somebody may have it open."""
+        with contextlib.suppress(InvalidPath, StoreError):
+            remove(path)
+            return True
+        return False
 
     def _place(self, path: PurePosixPath) -> str:
         if any(letter in _FORBIDDEN for letter in str(path)):

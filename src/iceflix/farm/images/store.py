@@ -8,6 +8,7 @@ import abc
 import errno
 import pkgutil
 import secrets
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
@@ -98,10 +99,14 @@ class ImageStore(abc.ABC):
     def sweep(self, seconds: float) -> int:
         """Remove what killed processes left half-done, if it is older; returns how many.
 
-        Only where ages can be told cheaply, which is in folders; elsewhere nothing happens.
+        Temporary files anywhere in the share, and folders of intermediate results. Never raises:
+        what cannot be looked at or removed now is left for the next time.
         """
-        del seconds
-        return 0
+        oldest = time.time() - seconds
+        try:
+            return self._sweep(oldest)
+        except (StoreError, naming.InvalidPath):
+            return 0
 
     def result_path(self, image: str, steps: Iterable[tuple[str, Mapping[str, str]]]) -> str:
         """What the result of a request is called (F12); see naming."""
@@ -122,6 +127,9 @@ class ImageStore(abc.ABC):
 
     @abc.abstractmethod
     def _write(self, path: PurePosixPath, data: bytes | memoryview, temporary: str) -> None: ...
+
+    @abc.abstractmethod
+    def _sweep(self, oldest: float) -> int: ...
 
     @abc.abstractmethod
     def _remove_tree(self, path: PurePosixPath) -> None: ...

@@ -188,4 +188,22 @@ def test_what_killed_processes_left_is_swept_away(root: Path) -> None:
     assert not old.exists() and not done.exists()
     kept = (young, other, linked, under_way / "0.ifx", root / "cat.jpg")
     assert all(path.exists() for path in kept)
+
+
+def test_remains_in_other_stores(tmp_path: Path) -> None:
+    """The same wherever a store tells how old its files are; a share that is away is left alone."""
+    mark = "0123456789abcdef"
+    names = (f".iceflix-{mark}.tmp", f"inner/.iceflix-{mark}.tmp", ".iceflix/work/job1/0.ifx")
+    old, young = tmp_path / "old", tmp_path / "young"
+    for folder in (old, young):
+        for name in (*names, "cat.jpg", "inner/.iceflix-mine.tmp"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(b"x")
+            os.utime(folder / name, (1, 1) if folder == old else None)
+    assert ImageStore.from_url(f"local://{old}").sweep(60) == 3
+    assert ImageStore.from_url(f"local://{young}").sweep(60) == 0
+    left = [file for file in old.rglob("*") if file.is_file()]
+    assert sorted(file.name for file in left) == [".iceflix-mine.tmp", "cat.jpg"]
+    assert all((young / name).exists() for name in names)
     assert ImageStore.from_url("memory://share").sweep(60) == 0
+    assert ImageStore.from_url(f"local://{tmp_path}/away").sweep(60) == 0
