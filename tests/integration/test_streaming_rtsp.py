@@ -18,6 +18,7 @@ import pytest
 
 from iceflix.contract import Ice, IceFlix
 from iceflix.runtime.errors import SetupError
+from iceflix.streaming.rtsp import RTP_PORTS
 from iceflix.streaming.service import build
 from tests.conftest import Broker, HostMaker, free_port, wait_until
 from tests.media.clips import RATE, Clips, frame_digests
@@ -181,6 +182,17 @@ def test_it_listens_where_the_service_does(service: Staged) -> None:
         told = subprocess.run(listing, check=True, capture_output=True, text=True).stdout
     ours = [line.split()[4] for line in told.splitlines() if f"pid={os.getpid()}," in line]
     assert ours and all(place.startswith("127.0.0.1:") for place in ours)
+
+
+def test_ports_that_others_have_are_left_alone(service: Staged) -> None:
+    """Several providers of a machine take theirs from the same range."""
+    with contextlib.ExitStack() as others, Receiver() as receiver:
+        for port in RTP_PORTS[0], RTP_PORTS[0] + 3:
+            taken = others.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            with contextlib.suppress(OSError):  # another provider has it
+                taken.bind(("127.0.0.1", port))
+        with RtspClient(service.open().rtspUrl(service.token())) as player:
+            _start(player, receiver, "udp")
 
 
 def test_without_a_token_there_is_no_url(service: Staged) -> None:
