@@ -17,7 +17,7 @@ class Property:
 
 
 PROPERTIES = (
-    Property("Auth.File", "{home}/users.json", "credentials file"),
+    Property("Auth.File", "{home}/users.json", "credentials file: .json, or .csv of users"),
     Property(
         "Auth.KeyFile", "{home}/token.key", "key that signs tokens; share it between Authenticators"
     ),

@@ -68,6 +68,12 @@ def test_an_added_user_signs_in_at_once_and_survives(pair: Pair, tmp_path: Path)
     assert (tmp_path / "users.csv").read_text() == f"user,password_hash\nana@example.org,{HASH}\n"
     assert admin.users(key) == ["ana@example.org"]
     _denied(INVALID_REQUEST, admin.addUser, key, "ana@example.org", HASH)
+    other = HASH[::-1]
+    admin.putUser(key, "ana@example.org", other)
+    assert authenticator.refreshAuthorization("ana@example.org", other)
+    admin.putUser(key, "ana@example.org", HASH)
+    with pytest.raises(IceFlix.Unauthorized):
+        authenticator.refreshAuthorization("ana@example.org", other)
     admin.removeUser(key, "ana@example.org")
     with pytest.raises(IceFlix.Unauthorized):
         authenticator.refreshAuthorization("ana@example.org", HASH)

@@ -28,16 +28,17 @@ class Listed:
     keeps: str
 
 
-def put_user(path: Path, user: str, stored: str) -> bool:
+def put_user(path: Path, user: str, stored: str, adopt: Adopt | None = None) -> bool:
     """Add a user or replace the password; return whether the user was there before.
 
-    ``stored`` is what ``passwords.parse`` reads. The file is made if there is none. Raises
+    ``adopt`` gets the entries before they are written (F18). ``stored`` is what
+    ``passwords.parse`` reads. The file is made if there is none. Raises
     InvalidRequest for a name that cannot be, SetupError for a file that cannot be used.
     """
     problem = userfile.name_problem(user)
     if problem:
         raise InvalidRequest(problem)
-    with _edited(path) as entries:
+    with _edited(path, adopt) as entries:
         known = user in entries
         entries[user] = {**entries.get(user, {}), userfile.HASH_KEY: stored}
     return known

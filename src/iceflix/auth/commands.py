@@ -19,6 +19,7 @@ from iceflix.auth.remote import administrator
 from iceflix.auth.running import tell_authenticators
 from iceflix.runtime.errors import InvalidRequest, ServiceError
 from iceflix.runtime.mailaddress import is_mail_address
+from iceflix.runtime.process import proxies
 from iceflix.runtime.settings import Settings
 
 EXIT_NOBODY_TOLD = 3
@@ -28,7 +29,7 @@ _via = click.option(
     "--via",
     type=click.Choice(["file", "admin"]),
     help="Change the credentials file here, or ask the user administrator that runs here. "
-    "[default: admin for a .csv, which only the Authenticator opens; else file]",
+    "[default: admin for a .csv where one runs: only the Authenticator opens it then; else file]",
 )
 
 
@@ -41,29 +42,31 @@ def users() -> None:
 @click.argument("name")
 @click.argument("password", required=False)
 @click.option("--scrypt", is_flag=True, help="Keep a hash that is of no use to a thief.")
+@click.option("--replace", is_flag=True, help="The user administrator, too, replaces a password.")
 @_via
 @click.pass_context
 def add(
-    context: click.Context, name: str, password: str | None, scrypt: bool, via: str | None
+    context: click.Context, /, name: str, password: str | None, via: str | None, **how: bool
 ) -> None:
     """Add a user, or give one a new password.
 
     Without PASSWORD it is asked for twice; when standard input is not a terminal, its first line
     is taken. A password given as an argument can be seen by other users of this machine while the
-    command runs. The user administrator takes e-mail addresses only, and new users only.
+    command runs. The user administrator takes e-mail addresses only, and new users only
+    unless --replace is given.
     """
     settings: Settings = context.obj
     if _by_admin(settings, via):
-        if scrypt:
+        if how["scrypt"]:
             raise click.UsageError("--scrypt works on the file; add --via file")
         name = _mail_address(name)
         stored = passwords.digest(_password(password))
         with _plain_errors(), administrator(settings) as remote:
-            remote.add(name, stored)
+            (remote.put if how["replace"] else remote.add)(name, stored)
         click.echo(f"{name} may sign in now.")
         return
     stored = passwords.digest(_password(password))
-    if scrypt:
+    if how["scrypt"]:
         salt = secrets.token_bytes(passwords.SALT_BYTES)
         stored = passwords.ScryptHash.make(stored, salt).encode()
     file = settings.path("Auth.File")
@@ -122,7 +125,8 @@ def list_all(context: click.Context, as_json: bool, via: str | None) -> None:
 
 def _by_admin(settings: Settings, via: str | None) -> bool:
     if via is None:
-        return settings.path("Auth.File").suffix.lower() == ".csv"
+        is_csv = settings.path("Auth.File").suffix.lower() == ".csv"
+        return is_csv and any(proxies(settings.home, "useradmin"))
     return via == "admin"
 
 

@@ -109,8 +109,8 @@ class CredentialStore:
             self.credentials = credentials
         except FileNotFoundError as error:
             raise SetupError(
-                f"there is no credentials file {self.path}; create it with: add_user NAME, "
-                "or set Auth.File to another one"
+                f"there is no credentials file {self.path}; create it with: add_user NAME "
+                f"--Auth.File={self.path}, or set Auth.File to another one"
             ) from error
         except OSError as error:
             raise SetupError(

@@ -30,13 +30,12 @@ class Registry:
         self._authenticator = authenticator
         self._lock = threading.Lock()
 
-    def add(self, user: str, password_hash: str) -> None:
-        """Add a new user. Raises Denial."""
+    def add(self, user: str, password_hash: str, replace: bool = False) -> None:
+        """Add a user, a new one unless ``replace``. Raises Denial."""
         if not passwords.is_digest(password_hash):
             raise Denial(INVALID_REQUEST, "the hash is not 64 small hexadecimal digits")
-        self._change(
-            lambda: admin.register(self._file, user, password_hash, self._authenticator.adopt)
-        )
+        change = admin.put_user if replace else admin.register
+        self._change(lambda: change(self._file, user, password_hash, self._authenticator.adopt))
         _log.info("user added", user=user)
 
     def remove(self, user: str) -> None:
@@ -51,7 +50,7 @@ class Registry:
         except SetupError as error:
             raise Denial(NO_SERVERS, str(error)) from error
 
-    def _change(self, change: Callable[[], None]) -> None:
+    def _change(self, change: Callable[[], object]) -> None:
         with self._lock:
             try:
                 change()
@@ -119,6 +118,14 @@ class RegistryServant(TimeServant, IceFlix.UserRegistry):
         """Add a user (F18)."""
         self._guard.check(key, current)
         self._registry.add(user, password_hash)
+
+    @operation(Denial)
+    def putUser(
+        self, key: str, user: str, password_hash: str, current: Ice.Current | None = None
+    ) -> None:
+        """Add a user, or give one that is there a new password (F18, V71)."""
+        self._guard.check(key, current)
+        self._registry.add(user, password_hash, replace=True)
 
     @operation(Denial)
     def removeUser(self, key: str, user: str, current: Ice.Current | None = None) -> None:

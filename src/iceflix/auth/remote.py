@@ -26,6 +26,10 @@ class Administrator:
         """Add a user."""
         _call(lambda: self._proxy.addUser(self._key, user, password_hash))
 
+    def put(self, user: str, password_hash: str) -> None:
+        """Add a user, or give one that is there a new password."""
+        _call(lambda: self._proxy.putUser(self._key, user, password_hash))
+
     def remove(self, user: str) -> None:
         """Remove a user."""
         _call(lambda: self._proxy.removeUser(self._key, user))

@@ -15,16 +15,17 @@ from iceflix.runtime.settings import Settings
 
 @dataclass(frozen=True)
 class Tool:
-    """The command that a tool is, and whose configuration file it reads."""
+    """The command that a tool is, whose configuration file it reads, and what it adds."""
 
     module: str
     group: str
     command: str
     configuration: str
+    options: tuple[str, ...] = ()
 
 
 TOOLS = {
-    "add_user": Tool("iceflix.auth.commands", "users", "add", "auth"),
+    "add_user": Tool("iceflix.auth.commands", "users", "add", "auth", ("--replace",)),
     "reload_media": Tool("iceflix.streaming.commands", "media", "reload", "streaming"),
 }
 
@@ -36,7 +37,7 @@ def run(arguments: Sequence[str]) -> int:
     given, rest = split_arguments(others)
     settings = Settings(home(), with_configuration(given, configuration(tool.configuration)))
     group: click.Group = getattr(importlib.import_module(tool.module), tool.group)
-    return run_click(group.commands[tool.command], rest, name, settings)
+    return run_click(group.commands[tool.command], [*tool.options, *rest], name, settings)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

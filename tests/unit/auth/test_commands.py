@@ -25,8 +25,11 @@ Run = Callable[..., Result]
 def fixture_run(tmp_path: Path) -> Run:
     """Run ``iceflix users`` with these arguments in a home of its own."""
 
-    def runner(*arguments: str, stdin: str | bytes | None = None) -> Result:
-        return CliRunner().invoke(commands.users, arguments, stdin, obj=Settings.of(tmp_path))
+    def runner(
+        *arguments: str, stdin: str | bytes | None = None, file: Path | None = None
+    ) -> Result:
+        settings = Settings.of(tmp_path, {"Auth.File": str(file)} if file else {})
+        return CliRunner().invoke(commands.users, arguments, stdin, obj=settings)
 
     return runner
 
@@ -114,6 +117,17 @@ def test_remove(run: Run, tmp_path: Path) -> None:
     result = run("remove", "ana")
     assert result.exit_code == 1
     assert "there is no user ana" in result.stderr
+
+
+def test_a_csv_is_edited_here_while_nobody_runs_who_could_be_asked(
+    run: Run, tmp_path: Path
+) -> None:
+    """As a .json is (V71): new, then with another password; to be told, there is nobody."""
+    file = tmp_path / "users.csv"
+    for password in ("secret", "other"):
+        result = run("add", "ana@example.org", password, "--replace", file=file)
+        assert result.exit_code == 3, result.stderr
+        assert file.read_text().splitlines()[1] == f"ana@example.org,{digest(password.encode())}"
 
 
 def test_list(run: Run, tmp_path: Path) -> None:

@@ -27,6 +27,14 @@ class UserAdminServant(TimeServant, IceFlix.UserAdmin):
         self._users.add(user, password_hash)
 
     @operation(Denial)
+    def putUser(
+        self, key: str, user: str, password_hash: str, current: Ice.Current | None = None
+    ) -> None:
+        """Add a user, or give one that is there a new password."""
+        self._guard.check(key, current)
+        self._users.add(user, password_hash, replace=True)
+
+    @operation(Denial)
     def removeUser(self, key: str, user: str, current: Ice.Current | None = None) -> None:
         """Remove a user."""
         self._guard.check(key, current)

@@ -24,13 +24,19 @@ class Users:
         self._directory = directory
         self._key = key
 
-    def add(self, user: str, password_hash: str) -> None:
-        """Add a user. Raises Denial; nothing is sent for what is no e-mail address (F19)."""
+    def add(self, user: str, password_hash: str, replace: bool = False) -> None:
+        """Add a user, a new one unless ``replace``.
+
+        Raises Denial; nothing is sent for what is no e-mail address (F19).
+        """
         if not is_mail_address(user):
             raise Denial(
                 INVALID_REQUEST, f"{user[:80]!r} is no e-mail address like ana@example.org"
             )
-        self._ask(lambda registry: registry.addUser(self._key, user, password_hash))
+        if replace:
+            self._ask(lambda registry: registry.putUser(self._key, user, password_hash))
+        else:
+            self._ask(lambda registry: registry.addUser(self._key, user, password_hash))
 
     def remove(self, user: str) -> None:
         """Remove a user. Raises Denial."""
