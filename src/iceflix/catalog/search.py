@@ -1,8 +1,8 @@
 """Finding titles by a part of the name in SQLite's full-text indexes.
 
-Four letters and more: the titles that have the rarest of the part's trigrams, of which those are
-taken that have the part itself. Three letters are a trigram, one and two are words of an index of
-their own. Both indexes keep nothing but themselves: they are told what to delete.
+Four letters and more: the titles that have some of the part's trigrams, mostly the rarest; of
+those, the titles that have the part itself. Three letters are a trigram, one and two are words of
+an index of their own. Both indexes keep nothing but themselves: they are told what to delete.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from iceflix.catalog.schema import FOLDED, title
 from iceflix.catalog.text import gram, grams
 
 _SAMPLE = 2000  # titles that tell how frequent a trigram is
-_RAREST = 5  # trigrams that are asked for
+_RAREST = 4  # trigrams that are asked for, and the first and the last
 _LETTERS = 3
 
 _trigram = sa.table(
@@ -66,7 +66,9 @@ class SqliteIndex(Index):
             return Question(_BY_TRIGRAM, {"words": _quoted(part)}, _TRIGRAM_NUMBERS)
         frequency = self._frequencies(connection)
         rarest = sorted(_trigrams(part), key=lambda trigram: (frequency[trigram], trigram))
-        words = " AND ".join(_quoted(trigram) for trigram in rarest[:_RAREST])
+        # The rarest may all be in one word: the ends tell of the others.
+        chosen = dict.fromkeys([*rarest[:_RAREST], part[:_LETTERS], part[-_LETTERS:]])
+        words = " AND ".join(map(_quoted, chosen))
         return Question(_BY_TRIGRAMS, {"words": words, "part": part})
 
     def add(self, connection: sa.Connection, titles: Iterable[tuple[int, str]]) -> None:

@@ -14,7 +14,7 @@ from iceflix.runtime.errors import InvalidRequest, UnknownMedia
 
 _CHUNK = 500  # values in one IN (...)
 _RECENT = 10_000  # titles
-_RARE = 1000  # beyond this many titles, tags count as equally frequent
+_RARE = (1000, 100_000)  # beyond so many titles, tags count as equally frequent
 
 _TITLE = (
     sa.select(title.c.number, title.c.name, tag.c.label)
@@ -42,7 +42,7 @@ _WITH_ANY = sa.select(title.c.number, title.c.name_key, title.c.id).where(
     )
 )
 _other = tag.alias("other")
-_WITH_ALL = _TAGGED.where(
+_HAS_ALL = sa.and_(
     tag.c.key == sa.bindparam("rarest"),
     sa.select(sa.func.count())
     .where(
@@ -52,8 +52,13 @@ _WITH_ALL = _TAGGED.where(
     .scalar_subquery()
     == sa.bindparam("wanted"),
 )
+_WITH_ALL = _TAGGED.where(_HAS_ALL)
+_NUMBERS_WITH_ALL = sa.select(tag.c.title).where(_HAS_ALL)
 _FREQUENCY = sa.select(sa.func.count()).select_from(
-    sa.select(tag.c.title).where(tag.c.key == sa.bindparam("key")).limit(_RARE).subquery()
+    sa.select(tag.c.title)
+    .where(tag.c.key == sa.bindparam("key"))
+    .limit(sa.bindparam("most"))
+    .subquery()
 )
 
 
@@ -231,15 +236,13 @@ class Store:
         if len(keys) == 1:
             return self._with_one(*keys)
         with self._database.read() as connection:
-            frequency = {
-                key: connection.scalar(_FREQUENCY, {"key": key}) or 0 for key in sorted(keys)
-            }
-            rarest = min(frequency, key=lambda key: frequency[key])
+            frequency = _frequency(connection, keys)
+            rarest = min(frequency, key=lambda key: (frequency[key], key))
             if not frequency[rarest]:
                 return []
             others = list(keys - {rarest})
             values = {"rarest": rarest, "others": others, "wanted": len(others)}
-            return self._answer(connection, Question(_WITH_ALL, values))
+            return self._answer(connection, Question(_WITH_ALL, values, _NUMBERS_WITH_ALL))
 
     def counts(self) -> Counts:
         """How many titles and different tags there are."""
@@ -281,6 +284,17 @@ def _keys(name: str) -> dict[str, str | None]:
     """The columns that depend on a title's name."""
     key, bare = exact_key(name), folded(name)
     return {"name": name, "name_key": key, "folded": None if bare == key else bare}
+
+
+def _frequency(connection: sa.Connection, keys: Iterable[str]) -> dict[str, int]:
+    """How many titles have each of these tags; exact for the rarest, unless all are everywhere."""
+    counted: dict[str, int] = {}
+    for most in _RARE:
+        for key in keys:
+            counted[key] = connection.scalar(_FREQUENCY, {"key": key, "most": most}) or 0
+        if min(counted.values()) < most:
+            break
+    return counted
 
 
 def _insert(connection: sa.Connection, names: Mapping[str, str]) -> None:
