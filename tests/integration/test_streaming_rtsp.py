@@ -184,6 +184,24 @@ def test_it_listens_where_the_service_does(service: Staged) -> None:
     assert ours and all(place.startswith("127.0.0.1:") for place in ours)
 
 
+def test_on_the_network_the_url_names_the_address_that_was_called(
+    stage: Stage, clips: Clips
+) -> None:
+    """With --lan there is more than one."""
+    with stage.play(clips.get("long.mp4"), {"Ice.Default.Host": ""}) as service:
+        control = service.open()
+        connection = control.ice_getConnection()
+        assert connection is not None
+        called = connection.getInfo()
+        while called.underlying is not None:
+            called = called.underlying
+        assert isinstance(called, Ice.IPConnectionInfo)
+        url = control.rtspUrl(service.token())
+        assert called.remoteAddress.removeprefix("::ffff:") in url
+        with RtspClient(url) as player:
+            _start(player, None, "tcp")
+
+
 def test_ports_that_others_have_are_left_alone(service: Staged) -> None:
     """Several providers of a machine take theirs from the same range."""
     with contextlib.ExitStack() as others, Receiver() as receiver:
