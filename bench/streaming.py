@@ -8,7 +8,8 @@ from bench import clip, single
 from bench.frame import Cell, Chart, Contest, Goal, Table, number
 from bench.machine import say
 from bench.ours import Ours
-from bench.points import Record, Sample, Wish
+from bench.points import Wish, run
+from bench.record import Record, Sample
 from bench.rivals import FLOOR, GstRtspServer, Server, VlcServer, ffmpeg, floor
 from bench.services import Services
 from bench.viewers import BUFFER_MS
@@ -52,15 +53,14 @@ def _gather(services: Services, quick: bool) -> Findings:
     rivals: list[Server] = [GstRtspServer(), ffmpeg(), VlcServer()]
     servers = [ours, *rivals, Ours(services, OTHER_SENDER, "gstreamer"), floor()]
     for turn, wishes in enumerate(_QUICK_ROUNDS if quick else _ROUNDS):
-        turns.run(servers, wishes, turn)
+        run(turns, servers, wishes, turn)
     if not quick:
         say("viewers that take packets in bulk ...")
-        bulk.run(servers, [Wish(_MIDDLE, 4, True)], 0)
+        run(bulk, servers, [Wish(_MIDDLE, 4, True)], 0)
     say(f"{_MANY} streams ...")
-    many.run([ours, floor()], [Wish(_MANY, 4 if quick else 10)], 0)
-    counts = sorted({count for _name, count in turns.samples})
+    run(many, [ours, floor()], [Wish(_MANY, 4 if quick else 10)], 0)
     names, others = ([server.name for server in group] for group in (servers, rivals))
-    return Findings(names, others, counts, turns, bulk, many)
+    return Findings(names, others, turns.counts(), turns, bulk, many)
 
 
 def _processor(found: Findings) -> Table:
@@ -185,7 +185,7 @@ def _crowd(found: Findings) -> Table:
 
 
 def _in_bulk(found: Findings) -> Table:
-    names = [name for name in found.names if (name, _MIDDLE) in found.bulk.samples]
+    names = [name for name in found.names if found.bulk.cpu(name, _MIDDLE)]
     return Table(
         f"Viewers that take packets in bulk, {_MIDDLE} streams",
         "ms of processor time per second of a delivered stream: the viewers' sockets take what was "
