@@ -5,6 +5,7 @@ import gc
 import importlib
 import os
 import re
+import shutil
 import socket
 import subprocess
 import threading
@@ -91,6 +92,22 @@ def test_ffprobe_tells_what_there_is(service: Staged) -> None:
     told = subprocess.run(command, check=True, timeout=30, capture_output=True, text=True).stdout
     assert "h264,192" in told and "aac" in told
     assert 19 < float(told.split()[-1]) < 21
+
+
+@pytest.mark.skipif(shutil.which("ffplay") is None, reason="apt install ffmpeg")
+def test_ffplay_plays_the_url(stage: Stage, clips: Clips) -> None:
+    """Through the one connection, to the end."""
+    command = ["ffplay", "-hide_banner", "-v", "info", "-autoexit", "-rtsp_transport", "tcp"]
+    with stage.play(clips.get("plain.mp4")) as service:
+        done = subprocess.run(
+            [*command, service.open().rtspUrl(service.token())],
+            env={**os.environ, "SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy"},
+            check=True,
+            timeout=60,
+            capture_output=True,
+            text=True,
+        )
+    assert "Video: h264" in done.stderr and "Audio: aac" in done.stderr
 
 
 def test_gstreamer_plays_the_url(service: Staged) -> None:
