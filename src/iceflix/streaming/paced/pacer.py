@@ -1,7 +1,9 @@
 """The one thread that sends: every stream at its time, many at one waking."""
 
+import contextlib
 import heapq
 import itertools
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -9,9 +11,14 @@ from typing import Protocol
 
 from iceflix.runtime.log import get_logger
 
-_TICK_SECONDS = 0.004  # it does not wake more often than this, however many streams there are
+# It does not wake more often than this, however many streams there are: a packet is at most so much
+# late, a sixth of the jitter buffer of 50 ms that any player has, and what is due by then shares
+# one waking.
+_TICK_SECONDS = 0.008
 _log = get_logger(__name__)
+_STEP_SECONDS = 0.001  # between two calls of one stream, whatever it says
 NEVER = float("inf")
+_AWAKE = -NEVER
 Clock = Callable[[], float]
 
 
@@ -56,7 +63,7 @@ class Agenda:
                 stream.fail(f"its sender failed: {error}")
                 continue
             if due is not None and ticket == stream.ticket:
-                self.add(stream, max(due, now + _TICK_SECONDS / 4))
+                self.add(stream, max(due, now + _STEP_SECONDS))
 
 
 class Pacer:
@@ -65,8 +72,8 @@ class Pacer:
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self.clock = clock
         self._agenda = Agenda()
-        self._bell = threading.Event()
-        self._sleeps_until = NEVER
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._sleeps_until = _AWAKE
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="pacer", daemon=True)
         self._thread.start()
@@ -76,25 +83,24 @@ class Pacer:
         stream.ticket += 1
         self._agenda.add(stream, due)
         if due < self._sleeps_until:
-            self._bell.set()
+            self._bell.put(None)
 
     def close(self) -> None:
         """End the thread."""
         self._closed = True
-        self._bell.set()
+        self._bell.put(None)
         self._thread.join(2)
 
     def _run(self) -> None:
         while not self._closed:
-            self._bell.clear()
-            self._sleeps_until = NEVER  # who comes from now on rings
             now = self.clock()
             self._agenda.run(now)
+            self._sleeps_until = NEVER  # who comes from now on rings
             first = self._agenda.first
-            if first is None:
-                self._bell.wait()
-                continue
-            self._sleeps_until = first = max(first, now + _TICK_SECONDS)
-            pause = first - self.clock()
-            if pause > 0:
-                self._bell.wait(pause)
+            pause = None
+            if first is not None:
+                self._sleeps_until = max(first, now + _TICK_SECONDS)
+                pause = max(0.0, self._sleeps_until - self.clock())
+            with contextlib.suppress(queue.Empty):
+                self._bell.get(timeout=pause)
+            self._sleeps_until = _AWAKE
