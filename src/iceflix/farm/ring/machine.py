@@ -16,35 +16,18 @@ tasks that nobody names any more are given again by the multiserver, whose lease
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from iceflix.farm.model import Completion, FilterCode, NodeLoad, Task, Token
 from iceflix.farm.ring.bench import Bench
 from iceflix.farm.ring.desk import Desk
 from iceflix.farm.ring.effects import Candidacy, Doubt, Effect, Kick, Note, Pass, Victory
+from iceflix.farm.ring.hand import Hand, made_anew, without
 from iceflix.farm.ring.peers import Peers, Race, Sight, successor
 from iceflix.farm.ring.settings import Me
 
 _KICK_SECONDS = 0.02  # kicks are passed on to the master this often at most
 _HOP_WEIGHT = 0.2
-
-
-@dataclass
-class _Hand:
-    """The token in our hand (``token``) or on its way to the next (``sent``, ``to``)."""
-
-    # pylint: disable=too-many-instance-attributes  # all that is about the one token
-
-    token: Token | None = None
-    parked_at: float = 0.0
-    until: float = 0.0
-    turn: bool = False  # somebody wants the token to go round
-    to: str = ""
-    sent: Token | None = None
-    passed_at: float = float("-inf")
-    kicked_at: float = float("-inf")
-    leaving: bool = False
-    left: bool = False
 
 
 class Member:
@@ -55,7 +38,7 @@ class Member:
         self.bench = Bench(load)
         self.peers = Peers(me.id)
         self.desk = Desk(me)
-        self._hand = _Hand()
+        self._hand = Hand()
         self._sight = Sight(now)
         self._race = Race()
 
@@ -143,11 +126,7 @@ class Member:
         if not certain:
             token = replace(token, epoch=token.epoch + 1, maker=self.me.id, passes=0)
             effects.append(Note("epoch raised", str(token.epoch)))
-        token = replace(
-            token,
-            members=tuple(member for member in token.members if member != to),
-            dead=(*(dead for dead in token.dead if dead != to), to),
-        )
+        token = without(token, to)
         self._sight.note(token, now)
         if to == token.master:
             return effects + self._run_for_master(now)
@@ -380,17 +359,8 @@ class Member:
         self.desk.forget_ring()
         base = self.last_seen
         self.desk.nodes_failed(base.dead)
-        token = replace(
-            base,
-            epoch=max(self._sight.key[0], self._race.epoch) + 1,
-            maker=self.me.id,
-            master=self.me.id,
-            passes=0,
-            dead=(),
-            running=(),
-            completions=(),
-            idle_turns=0,
-        )
+        epoch = max(self._sight.key[0], self._race.epoch) + 1
+        token = made_anew(base, epoch, self.me.id)
         token, _ = self._roll_call(token, now)
         self._sight.note(token, now)
         self._hand.sent = None
@@ -419,11 +389,7 @@ class Member:
         return effects + anew
 
     def _bow_out(self, token: Token, now: float) -> list[Effect]:
-        token = replace(
-            token,
-            members=tuple(member for member in token.members if member != self.me.id),
-            dead=(*token.dead, self.me.id),
-        )
+        token = without(token, self.me.id)
         self._hand.left = True
         if not token.members:
             return []
