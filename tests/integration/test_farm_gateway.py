@@ -21,6 +21,7 @@ from iceflix.contract.reasons import (
     NO_SERVERS,
     NOT_AUTHORIZED,
     TOO_LATE,
+    UNKNOWN_FILTER,
     UNKNOWN_IMAGE,
 )
 from iceflix.farm.gateway.desk import Request
@@ -112,7 +113,9 @@ def test_not_authenticated_never_reaches_central(
         ("a.png", [], INVALID_REQUEST),
         ("a.png", ["gray"] * 100, INVALID_REQUEST),
         ("a.png", ["gray:"], INVALID_REQUEST),
-        ("a.png", ["; rm -rf /"], INVALID_REQUEST),
+        ("a.png", ["; rm -rf /"], UNKNOWN_FILTER),
+        ("a.png", ["no-such-filter"], UNKNOWN_FILTER),
+        ("a.png", ["ñ"], UNKNOWN_FILTER),
     ],
 )
 def test_nonsense_is_refused(
@@ -197,6 +200,11 @@ def test_a_guesser_locks_nobody_out(stage: Stage, corba: CorbaClient) -> None:
     stage.auth.delay_seconds = 1.5
     assert _reason(lambda: corba.filter(_request("gray", password_hash="0" * 64))) == NOT_AUTHORIZED
     assert corba.get_filtered(_request("gray"))
+    stage.auth.delay_seconds = 1.0
+    guesses = [stage.gateway.filterAsync(USER, "0" * 64, "a.png", ["gray"]) for _ in range(60)]
+    assert corba.get_filtered(_request("gray"))  # F16: it did not wait behind them
+    for guess in guesses:
+        assert _reason(guess.result) == NOT_AUTHORIZED
 
 
 def _corba_port(stage: Stage) -> int:

@@ -19,6 +19,10 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,31}", re.ASCII)
 _VALUE = re.compile(r"[^\x00-\x1f\x7f,:=]+")
 
 
+class ImpossibleName(InvalidRequest):
+    """No filter can have this name, so that there is none."""
+
+
 class Step(NamedTuple):
     """One filter of a chain, with the parameters as they were typed."""
 
@@ -42,12 +46,15 @@ def parse_filters(filters: Iterable[str], limit: int = MAX_FILTERS) -> tuple[Ste
 
 
 def parse_filter(text: str, position: int = 1) -> Step:
-    """Read ``blur:radius=4``; the position is for the sentence. Raises InvalidRequest."""
+    """Read ``blur:radius=4``; the position is for the sentence.
+
+    Raises InvalidRequest; of its kinds, ImpossibleName for a name that no filter can have.
+    """
     name, *rest = (part.strip() for part in text.split(":"))
     if not name:
         raise InvalidRequest(f"filter number {position} has no name; write names between commas")
     if not NAME.fullmatch(name):
-        raise InvalidRequest(
+        raise ImpossibleName(
             f"{name[:40]!r} cannot be a filter's name; names are small letters, digits and _"
         )
     parameters: dict[str, str] = {}

@@ -1,13 +1,13 @@
 """What the gateway does with a request, whichever door it came by: authenticate, ask central.
 
-Knows neither CORBA nor Ice. No thread waits for a result; those that authenticate are few.
+Knows neither CORBA nor Ice. No thread waits, neither for the user's name nor for a result.
 """
 
 import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,20 +16,23 @@ from iceflix.contract.reasons import (
     NO_SERVERS,
     NOT_AUTHORIZED,
     TOO_LATE,
+    UNKNOWN_FILTER,
     UNKNOWN_IMAGE,
 )
-from iceflix.farm.filters.parse import parse_filters
+from iceflix.farm.filters.parse import ImpossibleName, parse_filters
 from iceflix.farm.images.naming import InvalidPath, clean
 from iceflix.farm.model import Job, JobResult, Step
 from iceflix.runtime.errors import Denial, InvalidRequest
 from iceflix.runtime.log import get_logger
 from iceflix.runtime.scheduler import Handle
 
-_AUTHENTICATORS = 16  # asked at once
 _USER_CHARACTERS = 255
 _HASH_CHARACTERS = 64
+# A right password is never held back: who waits longer guesses, or finds no Authenticator.
+_GUESS_SECONDS = 1.0
 _log = get_logger(__name__)
 Done = Callable[[JobResult | Denial], None]
+Admission = Callable[[Denial | None], None]
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,20 @@ class Request:
     filters: Sequence[str]
 
 
+@dataclass(frozen=True)
+class Login:
+    """Who somebody says to be; the context is for the logs."""
+
+    user: str
+    password_hash: str
+    context: str
+
+
 class Identity(Protocol):  # pylint: disable=too-few-public-methods
     """Who knows the users."""
 
-    def check(self, user: str, password_hash: str, context: str) -> None:
-        """Raise Denial unless the hash is the user's. Blocks for some seconds at most."""
+    def check(self, login: Login, done: Admission) -> None:
+        """Call back, once, at any time: None if the hash is the user's. Returns at once."""
 
 
 class Farm(Protocol):
@@ -81,8 +93,20 @@ class _Tally:
     denied: int = 0
 
 
+@dataclass(frozen=True)
+class _Case:
+    """A request, the name of its job, and who waits for it."""
+
+    request: Request
+    job: str
+    arrived: float
+    future: "Future[JobResult]"
+
+
 class Desk:
     """Attends to requests. Thread-safe."""
+
+    # pylint: disable=too-many-instance-attributes  # four peers, and what is under way
 
     def __init__(self, identity: Identity, farm: Farm, limits: Limits, world: World) -> None:
         self._identity = identity
@@ -91,7 +115,8 @@ class Desk:
         self._world = world
         self._lock = threading.Lock()
         self._tally = _Tally()
-        self._workers = ThreadPoolExecutor(_AUTHENTICATORS, thread_name_prefix="authenticate")
+        self._unknown: dict[str, _Case] = {}  # whose user is being asked for, oldest first
+        self._open = True
 
     @property
     def deadline(self) -> float:
@@ -100,23 +125,25 @@ class Desk:
 
     def submit(self, request: Request) -> "Future[JobResult]":
         """Attend to a request; the future gets its result, or a Denial, within the deadline."""
-        future: Future[JobResult] = Future()
+        case = _Case(request, uuid.uuid4().hex, time.monotonic(), Future())
+        future = case.future
         with self._lock:
             full = self._tally.under_way >= self._limits.requests
+            guess = self._oldest_guess(case.arrived) if full else None
             self._tally.under_way += 1
         future.add_done_callback(self._ended)
-        arrived = time.monotonic()
-        job = uuid.uuid4().hex
         late = Denial(TOO_LATE, f"no result within {self._limits.deadline:g} seconds")
         timer = self._world.after(self._limits.deadline, lambda: _settle(future, late))
         future.add_done_callback(lambda _ended: timer.cancel())
-        if full:
-            _settle(future, Denial(NO_SERVERS, "too many requests at once; try again later"))
-            return future
-        try:
-            self._workers.submit(self._attend, request, job, arrived, future)
-        except RuntimeError:
+        crowd = Denial(NO_SERVERS, "too many requests at once; try again later")
+        if guess is not None:
+            _settle(guess.future, crowd)
+        if not self._open:
             _settle(future, Denial(NO_SERVERS, "the gateway is shutting down; try again later"))
+        elif full and guess is None:
+            _settle(future, crowd)
+        else:
+            self._guarded(case, lambda: self._identify(case))
         return future
 
     def running(self) -> list[str]:
@@ -137,27 +164,46 @@ class Desk:
 
     def stop(self) -> None:
         """Take no more requests."""
-        self._workers.shutdown(wait=False, cancel_futures=True)
+        self._open = False
 
-    def _attend(
-        self, request: Request, name: str, arrived: float, future: "Future[JobResult]"
-    ) -> None:
-        if future.done():
-            return
+    def _oldest_guess(self, now: float) -> _Case | None:
+        """Whoever guesses passwords, however many at once, makes room for others."""
+        oldest = next(iter(self._unknown.values()), None)
+        if oldest is None or now - oldest.arrived < _GUESS_SECONDS:
+            return None
+        return self._unknown.pop(oldest.job)
+
+    def _identify(self, case: _Case) -> None:
+        _check_identity(case.request)
+        with self._lock:
+            self._unknown[case.job] = case
+        login = Login(case.request.user, case.request.password_hash, case.job)
+        self._identity.check(login, lambda denial: self._identified(case, denial))
+
+    def _identified(self, case: _Case, denial: Denial | None) -> None:
+        with self._lock:
+            self._unknown.pop(case.job, None)
+        if denial is not None:
+            _settle(case.future, denial)
+        elif not case.future.done():
+            self._guarded(case, lambda: self._order(case))
+
+    def _order(self, case: _Case) -> None:
+        job = Job(case.job, *_wanted(case.request), self._left(case.arrived))
+        _log.info("request", job=case.job, user=case.request.user, image=case.request.image)
+        self._farm.process(job, lambda outcome: _settle(case.future, outcome))
+
+    @staticmethod
+    def _guarded(case: _Case, work: Callable[[], None]) -> None:
         try:
-            _check_identity(request)
-            self._identity.check(request.user, request.password_hash, name)
-            job = Job(name, *_wanted(request), self._left(arrived))
+            work()
         except Denial as denial:
-            _settle(future, denial)
-            return
+            _settle(case.future, denial)
         except Exception:  # noqa: BLE001  pylint: disable=broad-exception-caught
-            _log.exception("a request failed", job=name)
-            _settle(future, Denial(NO_SERVERS, "something is wrong at the gateway; see its log"))
-            return
-        if not future.done():
-            _log.info("request", job=name, user=request.user, image=request.image)
-            self._farm.process(job, lambda outcome: _settle(future, outcome))
+            _log.exception("a request failed", job=case.job)
+            _settle(
+                case.future, Denial(NO_SERVERS, "something is wrong at the gateway; see its log")
+            )
 
     def _left(self, arrived: float) -> float:
         return max(0.001, self._limits.deadline - (time.monotonic() - arrived))
@@ -191,6 +237,8 @@ def _wanted(request: Request) -> tuple[str, tuple[Step, ...]]:
         raise Denial(UNKNOWN_IMAGE, str(error)) from error
     try:
         steps = parse_filters(request.filters)
+    except ImpossibleName as error:
+        raise Denial(UNKNOWN_FILTER, str(error)) from error
     except InvalidRequest as error:
         raise Denial(INVALID_REQUEST, str(error)) from error
     return image, tuple(Step(step.name, dict(step.parameters)) for step in steps)

@@ -1,89 +1,37 @@
-"""The gateway's peers over Ice: Authenticator and central."""
+"""The gateway's way to central, over Ice."""
 
 import dataclasses
 import time
-from typing import Any
+from collections.abc import Callable
 
 from iceflix.contract import Ice, IceFlix
-from iceflix.contract.reasons import NO_SERVERS, NOT_AUTHORIZED, TOO_LATE
+from iceflix.contract.reasons import NO_SERVERS, TOO_LATE
 from iceflix.farm.discovery import CENTRAL
 from iceflix.farm.gateway.desk import Done, World
+from iceflix.farm.gateway.waiting import COME_BACK_SECONDS, LOOK_SECONDS, Departures, Patience, Turn
 from iceflix.farm.model import Job, JobResult
 from iceflix.farm.wire import from_slice, to_slice
-from iceflix.runtime.calls import Known, Question, Reports, run
-from iceflix.runtime.channels import AUTHENTICATOR
+from iceflix.runtime.calls import Known
 from iceflix.runtime.directory import Directory
 from iceflix.runtime.errors import Denial, NotAvailable
 from iceflix.runtime.log import get_logger
 from iceflix.runtime.request import CORRELATION
 
-# An Authenticator holds back the refusal of somebody who guesses, for five seconds at most: such
-# silence must not make it look dead, or a guesser could lock everybody out.
-_LOGIN_MILLIS = 8000
 _LATER_MILLIS = 1000
-# A peer that dies may be started again by whoever looks after it.
-_COME_BACK_SECONDS = 4.0
-_LOOK_SECONDS = 0.25
 _log = get_logger(__name__)
 
 
-def _ignore(*_facts: Any) -> None:
-    """The directory's own probes tell who is alive."""
+class Centrals:
+    """Gives jobs to central, to the next one if it dies: a job's name makes it the same job.
 
-
-class Users:  # pylint: disable=too-few-public-methods  # one question
-    """Asks an Authenticator by the contract of the streaming half (F13).
-
-    While the last one that was there may be on its way back, the question waits for it.
+    One that hangs is as good as dead: the directory drops it.
     """
 
-    def __init__(
-        self, directory: Directory, hedge: float, patience: float = _COME_BACK_SECONDS
-    ) -> None:
-        self._directory = directory
-        self._hedge = hedge
-        self._patience = patience
-        self._there_at = time.monotonic()
-        directory.on_removed(AUTHENTICATOR, self._lost)
-
-    def check(self, user: str, password_hash: str, context: str) -> None:
-        """Raise Denial unless some Authenticator lets the user in."""
-        while True:
-            try:
-                self._ask(user, password_hash, context)
-            except IceFlix.Unauthorized as error:
-                raise Denial(NOT_AUTHORIZED, "wrong user or password") from error
-            except NotAvailable as error:
-                if time.monotonic() - self._there_at >= self._patience:
-                    raise Denial(NO_SERVERS, "no Authenticator answers; try again later") from error
-            else:
-                return
-            time.sleep(_LOOK_SECONDS)
-
-    def _ask(self, user: str, password_hash: str, context: str) -> None:
-        patient = [
-            dataclasses.replace(known, proxy=known.proxy.ice_invocationTimeout(_LOGIN_MILLIS))
-            for known in self._directory.all(AUTHENTICATOR)
-        ]
-        if patient:
-            self._there_at = time.monotonic()
-        question = Question[IceFlix.AuthenticatorPrx, str](
-            lambda proxy: proxy.refreshAuthorizationAsync(
-                user, password_hash, {CORRELATION: context}
-            )
-        )
-        run(patient, question, self._hedge, Reports(_ignore, _ignore))
-
-    def _lost(self, _known: Known[IceFlix.AuthenticatorPrx]) -> None:
-        self._there_at = time.monotonic()
-
-
-class Centrals:
-    """Gives jobs to central, to the next one if it dies: a job's name makes it the same job."""
-
-    def __init__(self, directory: Directory, world: World) -> None:
+    def __init__(self, directory: Directory, world: World, patience: Patience) -> None:
         self._directory = directory
         self._world = world
+        self._patience = patience
+        self._departures = Departures(directory, CENTRAL)
 
     def process(self, job: Job, done: Done) -> None:
         """Have a job done; calls back from a thread of Ice, or at once."""
@@ -101,34 +49,54 @@ class Centrals:
 
     def _try(self, errand: "_Errand", candidates: list[Known[IceFlix.CentralPrx]]) -> None:
         left = errand.deadline - time.monotonic()
-        if left <= 0 or not (candidates or errand.patient):
-            reason = "the farm's central does not answer; try again later"
-            errand.done(Denial(NO_SERVERS, reason))
+        if left <= 0 or not (candidates or errand.patient or self._patience.lasts):
+            errand.done(_no_answer())
             return
         if not candidates:
-            self._world.after(_LOOK_SECONDS, lambda: self._try(errand, self._order()))
+            self._world.after(LOOK_SECONDS, lambda: self._try(errand, self._order()))
             return
         first, *others = candidates
-        proxy = first.proxy.ice_invocationTimeout(int(left * 1000) + _LATER_MILLIS)
+        self._give(errand, first, left, lambda error: self._lost(errand, first, error, others))
 
-        def ended(future: "Ice.Future[IceFlix.JobResult]") -> None:
+    def _give(
+        self,
+        errand: "_Errand",
+        central: Known[IceFlix.CentralPrx],
+        left: float,
+        lost: Callable[[BaseException], None],
+    ) -> None:
+        turn = Turn()  # until an answer, or until the directory drops it
+
+        def answered(future: "Ice.Future[IceFlix.JobResult]") -> None:
+            stop()
             error = future.exception()
-            if error is None:
+            if error is None:  # a result is a result, even of one that was thought dead
+                turn.end()
                 errand.done(from_slice(JobResult, future.result()))
+            elif not turn.end():
+                _log.info("an answer after all", id=central.id, error=type(error).__name__)
             elif isinstance(error, IceFlix.Denied):
                 errand.done(Denial(error.reason, error.detail))
             elif isinstance(error, Ice.InvocationTimeoutException):
                 errand.done(Denial(TOO_LATE, "the result was not there in time"))
             else:
-                self._lost(errand, first, error, others)
+                lost(error)
+
+        def dropped() -> None:
+            if turn.end():
+                lost(Ice.TimeoutException())
 
         wanted = to_slice(dataclasses.replace(errand.job, deadline_seconds=left))
+        proxy = central.proxy.ice_invocationTimeout(int(left * 1000) + _LATER_MILLIS)
+        stop = self._departures.watch(central, dropped)
         try:
             future = proxy.processAsync(wanted, {CORRELATION: errand.job.job})
         except Ice.LocalException as error:
-            self._lost(errand, first, error, others)
+            stop()
+            if turn.end():
+                lost(error)
             return
-        future.add_done_callback(ended)
+        future.add_done_callback(answered)
 
     def _lost(
         self,
@@ -141,10 +109,16 @@ class Centrals:
         answered = isinstance(error, Ice.UnknownException)  # it is there, and something is wrong
         if errand.lost_at is None and not answered:
             errand.lost_at = time.monotonic()
-        if others or not errand.patient:
+        if others:
             self._try(errand, others)
-        else:  # not at once: the directory may not have noticed yet
-            self._world.after(_LOOK_SECONDS, lambda: self._try(errand, self._order()))
+        elif errand.patient:  # not at once: the directory may not have noticed yet
+            self._world.after(LOOK_SECONDS, lambda: self._try(errand, self._order()))
+        else:
+            errand.done(_no_answer())
+
+
+def _no_answer() -> Denial:
+    return Denial(NO_SERVERS, "the farm's central does not answer; try again later")
 
 
 @dataclasses.dataclass
@@ -159,4 +133,4 @@ class _Errand:
     @property
     def patient(self) -> bool:
         """Whether to wait for a central: one was there, a moment ago."""
-        return self.lost_at is not None and time.monotonic() - self.lost_at < _COME_BACK_SECONDS
+        return self.lost_at is not None and time.monotonic() - self.lost_at < COME_BACK_SECONDS

@@ -3,10 +3,13 @@
 from iceflix.farm.clock.chain import follow_authenticator
 from iceflix.farm.discovery import CENTRAL, GATEWAY, farm_channel
 from iceflix.farm.gateway.desk import Desk, Limits
+from iceflix.farm.gateway.logins import Users
 from iceflix.farm.gateway.naming import Naming, NamingServer
 from iceflix.farm.gateway.orb import Address, Bounds, CorbaServer
-from iceflix.farm.gateway.peers import Centrals, Users
+from iceflix.farm.gateway.peers import Centrals
 from iceflix.farm.gateway.servant import GatewayServant
+from iceflix.farm.gateway.waiting import Patience, until_heard
+from iceflix.runtime.channels import AUTHENTICATOR
 from iceflix.runtime.host import Host
 
 KIND = "gateway"
@@ -21,12 +24,16 @@ def build(host: Host) -> None:
     )
     host.listen(farm_channel((CENTRAL, GATEWAY)))
     host.directory.attend(CENTRAL)
-    desk = Desk(
-        Users(host.directory, settings.seconds("Call.HedgeSeconds")),
-        Centrals(host.directory, host.scheduler),
-        limits,
-        host.scheduler,
+    directory, world = host.directory, host.scheduler
+    young = until_heard(settings.seconds("Discovery.AnnounceSeconds"))
+    users = Users(
+        directory,
+        world,
+        settings.seconds("Call.HedgeSeconds"),
+        Patience(directory, AUTHENTICATOR, young),
     )
+    centrals = Centrals(directory, world, Patience(directory, CENTRAL, young))
+    desk = Desk(users, centrals, limits, world)
     proxy = host.publish(GatewayServant(desk))
     corba, naming = _corba(host, desk)
     naming.start(_BIND_SECONDS)

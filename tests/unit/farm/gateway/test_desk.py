@@ -4,8 +4,16 @@ import threading
 
 import pytest
 
-from iceflix.contract.reasons import NO_SERVERS, NOT_AUTHORIZED, TOO_LATE, UNKNOWN_IMAGE
-from iceflix.farm.gateway.desk import Desk, Done, Limits, Request
+from iceflix.contract.reasons import (
+    INVALID_REQUEST,
+    NO_SERVERS,
+    NOT_AUTHORIZED,
+    TOO_LATE,
+    UNKNOWN_FILTER,
+    UNKNOWN_IMAGE,
+)
+from iceflix.farm.gateway import desk as gateway_desk
+from iceflix.farm.gateway.desk import Admission, Desk, Done, Limits, Login, Request
 from iceflix.farm.gateway.orb import Address
 from iceflix.farm.model import Job, JobResult
 from iceflix.runtime.errors import Denial, SetupError
@@ -19,14 +27,18 @@ class Users:  # pylint: disable=too-few-public-methods
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.held: list[Admission] = []
 
-    def check(self, user: str, _password_hash: str, _context: str) -> None:
-        """Let ana in."""
-        self.calls.append(user)
-        if user == "broken":
+    def check(self, login: Login, done: Admission) -> None:
+        """Let ana in; hold back the refusal of those that guess."""
+        self.calls.append(login.user)
+        if login.user == "broken":
             raise RuntimeError("secret")
-        if user != "ana":
-            raise Denial(NOT_AUTHORIZED, "wrong user or password")
+        if login.user == "guesser":
+            self.held.append(done)
+        else:
+            right = login.user == "ana"
+            done(None if right else Denial(NOT_AUTHORIZED, "wrong user or password"))
 
 
 class Farm:
@@ -104,6 +116,50 @@ def test_the_deadline_and_the_bound() -> None:
     stage.desk.stop()
     assert stage.reason() == NO_SERVERS
     assert stage.desk.running() == []
+
+
+def test_refusals_that_are_held_back_keep_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F16, F17: any number of them; when there is no more room, the oldest makes some."""
+    stage = Stage(requests=60)
+    guess = Request("guesser", HASH, "a.png", ["gray"])
+    guesses = [stage.desk.submit(guess) for _ in range(59)]
+    stage.desk.submit(Request("ana", HASH, "a.png", ["gray"]))
+    assert len(stage.farm.jobs) == 1
+    assert stage.reason() == NO_SERVERS  # they may all be honest
+    monkeypatch.setattr(gateway_desk, "_GUESS_SECONDS", 0.0)
+    stage.desk.submit(Request("ana", HASH, "a.png", ["gray"]))
+    assert len(stage.farm.jobs) == 2
+    assert [future.done() for future in guesses] == [True] + [False] * 58
+    for refuse in stage.users.held:
+        refuse(Denial(NOT_AUTHORIZED, "wrong user or password"))
+    reasons = [getattr(future.exception(5), "reason", "") for future in guesses]
+    assert reasons == [NO_SERVERS] + [NOT_AUTHORIZED] * 58
+    assert stage.desk.details() == {"requests": "2 under way, 0 done, 60 denied"}
+
+
+@pytest.mark.parametrize(
+    ("filters", "reason"),
+    [
+        (["no-such-filter"], UNKNOWN_FILTER),
+        (["NOPE"], UNKNOWN_FILTER),
+        (["ñ"], UNKNOWN_FILTER),
+        (["gray", "x" * 1000], UNKNOWN_FILTER),
+        (["../../etc/passwd"], UNKNOWN_FILTER),
+        (["N:x"], UNKNOWN_FILTER),
+        ([""], INVALID_REQUEST),
+        ([" : "], INVALID_REQUEST),
+        (["gray:"], INVALID_REQUEST),
+        (["gray:x"], INVALID_REQUEST),
+        ([], INVALID_REQUEST),
+    ],
+)
+def test_a_name_that_no_filter_can_have_is_unknown(filters: list[str], reason: str) -> None:
+    """F47: it is as unknown as one that merely does not exist."""
+    stage = Stage()
+    error = stage.desk.submit(Request("ana", HASH, "a.png", filters)).exception(5)
+    assert isinstance(error, Denial)
+    assert error.reason == reason
+    assert not stage.farm.jobs
 
 
 @pytest.mark.parametrize("text", ["", "x", "host:", ":1", "host:99999", "host:-1", "host:١"])

@@ -1,85 +1,85 @@
-"""How the gateway asks for users while an Authenticator comes and goes."""
+"""How the gateway gives a job to a central that dies, hangs, is broken or not known yet."""
 
-from collections.abc import Callable
-from typing import Any, cast
-
-import pytest
+from typing import cast
 
 from iceflix.contract import Ice, IceFlix
-from iceflix.contract.reasons import NO_SERVERS, NOT_AUTHORIZED
-from iceflix.farm.gateway.peers import Users
-from iceflix.runtime.calls import Known
+from iceflix.contract.reasons import NO_SERVERS
+from iceflix.farm.discovery import CENTRAL
+from iceflix.farm.gateway.peers import Centrals
+from iceflix.farm.gateway.waiting import Patience
+from iceflix.farm.model import Job, JobResult, Step
 from iceflix.runtime.directory import Directory
 from iceflix.runtime.errors import Denial
-from iceflix.runtime.membership import Rumour
+from tests.unit.farm.gateway.fakes import FakeDirectory, FakeProxy, FakeWorld
 
 
-class FakeProxy:
-    """An Authenticator that answers so."""
+class Asked:  # pylint: disable=too-few-public-methods
+    """One job, and what came of it: the result's image, or the reason."""
 
-    # pylint: disable=invalid-name  # the Slice contract fixes the names
+    def __init__(self, directory: FakeDirectory, young: float = 0.0) -> None:
+        self.world = FakeWorld()
+        self.said: list[str] = []
+        there = cast(Directory, directory)
+        centrals = Centrals(there, self.world, Patience(there, CENTRAL, young, 0.0))
+        centrals.process(Job("job", "a.png", (Step("gray", {}),), 60.0), self._done)
 
-    def __init__(self, *answers: BaseException | None) -> None:
-        self.answers = list(answers)
-
-    def ice_invocationTimeout(self, _millis: int) -> "FakeProxy":
-        """The same."""
-        return self
-
-    def refreshAuthorizationAsync(self, *_arguments: object) -> "Ice.Future[str]":
-        """The next answer."""
-        future: Ice.Future[str] = Ice.Future()
-        error = self.answers.pop(0)
-        if error is None:
-            future.set_result("token")
-        else:
-            future.set_exception(error)
-        return future
+    def _done(self, outcome: JobResult | Denial) -> None:
+        self.said.append(outcome.reason if isinstance(outcome, Denial) else outcome.image)
 
 
-class FakeDirectory:
-    """Knows these, one list for each question; the last one stays."""
-
-    def __init__(self, *known: list[FakeProxy]) -> None:
-        self.known = list(known)
-        self.lost: Callable[[Any], None] = lambda _known: None
-
-    def all(self, _kind: object) -> list[Known[Any]]:
-        """The next list."""
-        now = self.known.pop(0) if len(self.known) > 1 else self.known[0]
-        return [Known("auth", proxy, Rumour("authenticator", "auth", "")) for proxy in now]
-
-    def on_removed(self, _kind: object, callback: Callable[[Any], None]) -> None:
-        """Keep it."""
-        self.lost = callback
+def _result() -> IceFlix.JobResult:
+    return IceFlix.JobResult("r.png", 0.1, "s", "r", [], "n")
 
 
-def _users(directory: FakeDirectory, patience: float) -> Users:
-    return Users(cast(Directory, directory), 0.3, patience)
+def test_one_that_hangs_loses_its_job_to_the_next() -> None:
+    """As soon as the directory drops it; under the same name, for it may yet do it."""
+    hung, healthy = FakeProxy(None), FakeProxy(None)
+    directory = FakeDirectory([hung, healthy])
+    asked = Asked(directory)
+    assert not healthy.calls
+    directory.drop(hung)
+    [(first, _context)], [(second, _context)] = hung.calls, healthy.calls
+    assert isinstance(first, IceFlix.Job) and isinstance(second, IceFlix.Job)
+    assert first.job == second.job
+    hung.pending[0].set_exception(IceFlix.Denied("x", "what the slow one says counts no more"))
+    assert not asked.said
+    healthy.pending[0].set_result(_result())
+    assert asked.said == ["r.png"]
 
 
-def test_an_authenticator_that_comes_back_is_waited_for() -> None:
-    """It dies with the question, is away, and is there again: the user notices nothing."""
+def test_one_that_was_dropped_and_answers_after_all() -> None:
+    """A result is a result."""
+    hung = FakeProxy(None)
+    directory = FakeDirectory([hung])
+    asked = Asked(directory)
+    directory.drop(hung)
+    assert asked.world.run() == 1  # it may come back
+    hung.pending[0].set_result(_result())
+    assert asked.said == ["r.png"]
+
+
+def test_a_young_gateway_waits_until_it_may_have_heard() -> None:
+    """Nobody is known yet; later, nobody is there."""
+    asked = Asked(FakeDirectory([], [], [FakeProxy(_result())]), young=60.0)
+    while asked.world.run():
+        pass
+    assert asked.said == ["r.png"]
+    assert Asked(FakeDirectory([])).said == [NO_SERVERS]
+
+
+def test_a_broken_one_is_asked_once() -> None:
+    """Not even a young gateway asks again; but the next one is asked."""
+    proxy, good = FakeProxy(Ice.UnknownException("x")), FakeProxy(_result())
+    asked = Asked(FakeDirectory([proxy]), young=60.0)
+    assert (asked.said, asked.world.run(), len(proxy.calls)) == ([NO_SERVERS], 0, 1)
+    proxy.answers.append(Ice.UnknownException("x"))
+    assert Asked(FakeDirectory([proxy, good])).said == ["r.png"]
+
+
+def test_one_that_dies_may_come_back() -> None:
+    """With the job: it is given again."""
     dying = FakeProxy(Ice.ConnectionLostException())
-    directory = FakeDirectory([dying], [], [FakeProxy(None)])
-    _users(directory, 60.0).check("ana", "hash", "job")
-    assert len(directory.known) == 1
-
-
-def test_one_that_stays_away_is_not_waited_for() -> None:
-    """After the patience, and at once when it went long ago."""
-    directory = FakeDirectory([])
-    users = _users(directory, 0.0)
-    for _ in range(2):
-        with pytest.raises(Denial) as denied:
-            users.check("ana", "hash", "job")
-        assert denied.value.reason == NO_SERVERS
-        directory.lost(None)
-
-
-def test_a_refusal_is_final() -> None:
-    """Nobody asks twice whether a wrong password is wrong."""
-    proxy = FakeProxy(IceFlix.Unauthorized())
-    with pytest.raises(Denial) as denied:
-        _users(FakeDirectory([proxy]), 60.0).check("ana", "hash", "job")
-    assert (denied.value.reason, proxy.answers) == (NOT_AUTHORIZED, [])
+    asked = Asked(FakeDirectory([dying], [], [FakeProxy(_result())]))
+    while asked.world.run():
+        pass
+    assert asked.said == ["r.png"]
