@@ -110,7 +110,14 @@ def bare(stage: Stage) -> Iterator[tuple[Duel, ...]]:
     """The bare servants, in a process of their own."""
     command = [sys.executable, "-m", "bench.bare", str(stage.provider)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdin=pipe,
+        stdout=pipe,
+        text=True,
+        start_new_session=True,  # as ours: the system shares the processors out by session
+    ) as process:
         assert process.stdin is not None and process.stdout is not None
         found = json.loads(process.stdout.readline())
         ice = stage.services.ice
