@@ -128,7 +128,7 @@ def _beaten(table: Table) -> list[str]:
         less, more = (best, mine) if contest.less_is_better else (mine, best)
         if more > less * _EQUAL:
             said = f"{name} {number(best)}, {contest.ours} {number(mine)}"
-            found.append(f"{table.title}, {column}: {said}.")
+            found.append(f'{table.title}, "{column}": {said}.')
     return found
 
 

@@ -48,7 +48,7 @@ def test_defeats_are_goals_missed_and_rivals_that_are_better() -> None:
     """Nobody loses to the floor, nor by a twentieth, nor to one that failed."""
     assert defeats(TABLE) == [
         "rescan: 0.7 s, wanted at most 0.5 s.",
-        "Senders, 1: theirs 7, ours 9.",
+        'Senders, "1": theirs 7, ours 9.',
     ]
 
 
@@ -59,7 +59,7 @@ def test_who_has_more_may_be_the_better_one() -> None:
     assert not defeats(Table("Calls", "", ("", "speed"), rows, contest=contest))
     rows = (("ours", 10.0), ("other", 10.6), ("third", 3.0))
     (said,) = defeats(Table("Calls", "", ("", "speed"), rows, contest=contest))
-    assert said == "Calls, speed: other 10.6, ours 10."
+    assert said == 'Calls, "speed": other 10.6, ours 10.'
 
 
 def test_a_row_is_as_wide_as_the_table() -> None:
