@@ -1,5 +1,6 @@
 """One track on its way to one viewer: which unit is next, when, and under which numbers."""
 
+import itertools
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from iceflix.streaming.paced.tables import Sample
 from iceflix.streaming.paced.wire import Wire
 
 _BURST_SECONDS = 0.003  # between the calls that a large unit takes
+_MOST_SKIPPED = 32  # pictures after a key frame that are shown before it: no codec has more
 _SPREAD_SECONDS = 0.02  # after its time; what is left then goes at once
 Fetch = Callable[["Lane", Sample], Unit | None]  # None: it will be ``delivered``
 
@@ -131,7 +133,7 @@ class Lane:  # pylint: disable=too-many-instance-attributes  # what is touched f
         """Make the next unit ready."""
         self._burst = 0
         self.waits = None
-        while True:
+        for skipped in itertools.count():
             self._number += 1
             unit = self._shared.get(self._number)
             if unit is None:
@@ -139,10 +141,9 @@ class Lane:  # pylint: disable=too-many-instance-attributes  # what is touched f
             if unit is None:
                 self._unit, self.due = None, NEVER
                 return
-            if unit.pts >= self._floor:
-                break
-        self._unit = unit
-        self.due = unit.dts + self._lead
+            if unit.pts >= self._floor or skipped == _MOST_SKIPPED:
+                self._unit, self.due = unit, unit.dts + self._lead
+                return
 
     def _make(self) -> Unit | None:
         """The unit of the sample that is next; None at the end, or when it has to be waited for."""

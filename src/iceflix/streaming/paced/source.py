@@ -78,6 +78,8 @@ class Source:
             if self.holders == 0:
                 os.close(self._handle)
                 self._handle = -1
+                for units in self.units.values():
+                    units.clear()
 
     def peek(self, sample: Sample) -> bytearray | None:
         """A sample's bytes if they are in memory; None when reading would have to wait."""

@@ -19,6 +19,7 @@ _FIRST_PACKET_SECONDS = 8.0
 # Pictures leave at their time; sound with the picture before it, at most so much ahead.
 _AHEAD = {"video": 0.0005, "audio": 0.045}
 _LATE_SECONDS = 0.5  # what is later than this is not caught up: the film goes on from there
+_MOST_UNITS = 48  # of a track at once: a file that has all of them due now must not stop the others
 _STEP_SECONDS = 0.04  # by which RTP's time goes on at least over a seek
 _log = get_logger(__name__)
 
@@ -209,7 +210,9 @@ class PacedStream:
                 self._anchor(self._state.time.origin + late)
                 film -= late
             limit = film + lane.ahead
-            while lane.due <= limit:
+            for _ in range(_MOST_UNITS):
+                if lane.due > limit:
+                    break
                 lane.send(film)
             first = min(first, lane.due)
         return first

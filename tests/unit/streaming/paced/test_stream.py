@@ -252,6 +252,19 @@ def test_a_file_that_is_cut_short_ends_its_stream(stage: Stage) -> None:
     assert stream.over and stage.ends == ["its file has been cut short"]
 
 
+def test_a_file_that_has_everything_due_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not keep the pacer from the others."""
+    monkeypatch.setattr("iceflix.streaming.paced.stream.Wire", FakeWire)
+    stage = Stage(tmp_path, [pictures(steps=[0] * SECONDS * 30, keys=[0])])
+    stage.begin()
+    stage.pacer.agenda.run(stage.pacer.now)
+    assert 0 < len(_units(stage.video())) < 60
+    stage.pacer.run(1)
+    assert _units(stage.video()) == _pictures() and stage.ends == [""]
+
+
 def test_viewers_share_what_was_made(stage: Stage) -> None:
     """Two a second apart: each gets all of it under numbers of its own."""
     stage.begin()
