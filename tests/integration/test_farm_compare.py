@@ -72,6 +72,7 @@ def test_the_command_writes_the_page(place: Path, monkeypatch: pytest.MonkeyPatc
     assert (ended.exit_code, ended.exception) == (0, None)
     assert "| process pool |" in target.read_text()
     assert (target.parent / "pictures" / "farm-large.svg").read_text().startswith("<svg")
+    assert "Dask" not in ended.output
     refused = CliRunner().invoke(commands.compare, ["--engines", "pool,ray"])
     assert refused.exit_code == 2
     assert "engines are pool, A, B, dask" in refused.output

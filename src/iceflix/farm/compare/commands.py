@@ -12,6 +12,7 @@ import click
 import iceflix
 from iceflix.farm.compare import page
 from iceflix.farm.compare.drivers import Driver
+from iceflix.farm.compare.engines import INSTALL, dask_is_here
 from iceflix.farm.compare.pictures import draw
 from iceflix.farm.compare.plan import (
     ENGINES,
@@ -32,11 +33,13 @@ _PAGE = Path(iceflix.__file__).resolve().parents[2] / "docs" / "farm-comparison.
 @click.command("compare")
 @click.option("--quick", is_flag=True, help="Less work, in about two minutes.")
 @click.option("--rounds", type=click.IntRange(1, 50), help="How often; 5, or 2 if --quick.")
-@click.option("--engines", default=",".join(ENGINES), show_default=True, help="Which, in order.")
+@click.option(
+    "--engines", help=f"Which, in order; {','.join(ENGINES)}, without dask if it is not installed."
+)
 @click.option("--into", type=click.Path(path_type=Path), help="The page to write the results to.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where to work; default: /tmp.")
 def compare(
-    quick: bool, rounds: int | None, engines: str, into: Path | None, folder: Path | None
+    quick: bool, rounds: int | None, engines: str | None, into: Path | None, folder: Path | None
 ) -> None:
     """Compare System A, System B, Dask and a process pool at the same work.
 
@@ -45,7 +48,7 @@ def compare(
     each load; those that have none are idle. The results go to docs/farm-comparison.md, with
     --quick to the terminal only, unless --into names a page.
     """
-    chosen = [name.strip() for name in engines.split(",")]
+    chosen = _those_here() if engines is None else [name.strip() for name in engines.split(",")]
     if not chosen or set(chosen) - set(ENGINES) or len(set(chosen)) < len(chosen):
         raise click.BadParameter(f"engines are {', '.join(ENGINES)}, each once at most")
     workload = QUICK if quick else FULL
@@ -59,6 +62,14 @@ def compare(
         _write(target, text, page.charts(measured, workload), pictures)
     if disagreements(measured):
         raise click.ClickException("the results of the engines differ")
+
+
+def _those_here() -> list[str]:
+    """All engines; says which one is left out."""
+    if dask_is_here():
+        return list(ENGINES)
+    click.echo(f"Dask is left out, for it is not installed; install it with: {INSTALL}", err=True)
+    return [name for name in ENGINES if name != "dask"]
 
 
 def _measure(

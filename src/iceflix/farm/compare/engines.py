@@ -1,6 +1,7 @@
 """The engines that are not farms: a pool of processes, and Dask distributed."""
 
 import importlib
+import importlib.util
 import logging
 import multiprocessing
 import os
@@ -12,6 +13,11 @@ from iceflix.farm.compare.plan import WORKERS
 from iceflix.runtime.errors import SetupError
 
 INSTALL = "pip install --require-hashes -r requirements-bench.lock"
+
+
+def dask_is_here() -> bool:
+    """Whether Dask distributed is installed."""
+    return importlib.util.find_spec("distributed") is not None
 
 
 class Engine(Protocol):

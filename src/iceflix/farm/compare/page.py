@@ -154,7 +154,7 @@ def _goals(found: Sequence[Goal]) -> list[str]:
         sign = "at least" if goal.at_least else "at most"
         unit = f" {goal.unit}" if goal.unit else ""
         said = "reached" if goal.reached else "**missed**"
-        got = f"{goal.got:.2f}{unit}"
+        got = f"{goal.got:.2f}{unit}" if goal.complete else "results missing"
         lines.append(f"| {goal.what} | {sign} {goal.wanted:g}{unit} | {got} | {said} |")
     return lines
 

@@ -74,6 +74,31 @@ def test_goals() -> None:
     assert Goal("x", 1.0, 1.0).reached and Goal("x", 1.0, 1.0, at_least=False).reached
 
 
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("large", "System A, large images: speed by Dask's"),
+        ("tiny", "System A: added to one small request"),
+        ("killed", "System A: delay of the slowest image, node killed"),
+        ("small", "System A: delay of the slowest image, node killed"),
+    ],
+)
+def test_a_goal_needs_all_results(name: str, what: str) -> None:
+    """Those that came were quick; those that did not come are not counted as such."""
+    rounds = [
+        {name: _report(name, 1.0) for name in ("pool", "A")} | {"dask": _report("dask", 6.0)}
+        for _ in range(2)
+    ]
+    assert {goal.what: goal for goal in goals(rounds)}[what].reached
+    runs = rounds[1]["A"].runs
+    rounds[1]["A"] = Report("A", {**runs, name: replace(runs[name], failed=50)})
+    missed = {goal.what: goal for goal in goals(rounds)}[what]
+    assert not missed.reached
+    lines = page(rounds, QUICK, SETTING, "pictures").splitlines()
+    [line] = [line for line in lines if line.startswith(f"| {what} ")]
+    assert line.endswith("| results missing | **missed** |")
+
+
 def test_results_that_differ_are_told() -> None:
     """Also after a kill; but not those of an engine that lost some."""
     rounds = _rounds()
