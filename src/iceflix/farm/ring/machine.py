@@ -282,7 +282,8 @@ class Member:
         """How long a ring may be silent before another master is wanted."""
         if self._sight.last is None:
             return self.me.timing.join
-        return self.me.timing.silence * (2 if self._sight.last.idle_turns > 2 else 1)
+        timing = self.me.timing
+        return timing.silence + timing.hold_idle(self._sight.last.idle_turns + 1)
 
     def _hold(self, token: Token) -> float:
         """How long to park the token."""
