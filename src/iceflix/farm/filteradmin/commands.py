@@ -72,13 +72,28 @@ def remove(settings: Settings, name: str) -> None:
 @click.command()
 @click.argument("ring")
 @click.argument("name", default="")
+@click.option("--ahead", is_flag=True, help="Also for a ring that is yet to come.")
 @click.pass_obj
-def assign(settings: Settings, ring: str, name: str) -> None:
-    """System B: have RING run the filter NAME; without NAME, free the ring."""
+def assign(settings: Settings, ring: str, name: str, ahead: bool) -> None:
+    """System B: have RING run the filter NAME; without NAME, free the ring.
+
+    A free ring that runs takes the first filter that no other ring runs, if there is one.
+    """
     key = _key(settings)
     with _administrator(settings) as administrator:
+        rings = administrator.rings()
+        if ring not in rings and not ahead:
+            raise InvalidRequest(
+                f"nobody has heard of a ring {ring[:40]!r}; there are: "
+                f"{', '.join(sorted(rings)) or 'none'} (--ahead: assign to one that is yet to come)"
+            )
         administrator.assign(key, ring, name)
-    click.echo(f"{ring} runs {name} from its next turn on." if name else f"{ring} is free.")
+    if name:
+        click.echo(f"{ring} runs {name} from its next turn on.")
+    else:
+        click.echo(
+            f"{ring} is freed; it takes the first filter that no other ring runs, if there is one."
+        )
 
 
 @click.command()
