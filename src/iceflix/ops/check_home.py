@@ -1,6 +1,5 @@
 """Is the data whole? Everything under ``ICEFLIX_HOME``, or where properties put it."""
 
-import hashlib
 import os
 import shutil
 import sqlite3
@@ -8,12 +7,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from iceflix.auth.credentials import Credentials
-from iceflix.auth.userfile import decode
 from iceflix.ops import facts
 from iceflix.ops.findings import Finding, fine, note, wrong
-from iceflix.ops.firstrun import DEMO_PASSWORD, DEMO_USER
-from iceflix.runtime.errors import ServiceError, SetupError
+from iceflix.runtime.errors import ServiceError
 from iceflix.runtime.settings import Settings
 
 _FEW_BYTES = 200_000_000
@@ -36,31 +32,22 @@ def folder(home: Path) -> Iterator[Finding]:
         yield fine("home", sentence)
 
 
-def users(settings: Settings) -> Iterator[Finding]:
-    """The credentials file."""
+def users(settings: Settings) -> Finding:
+    """The credentials file, from the outside: only the Authenticator reads it (F04)."""
     file = settings.path("Auth.File")
     try:
-        entries = decode(file.read_bytes(), file)
+        found = file.stat()
     except FileNotFoundError:
-        yield note("users", f"there is no {file} yet", "type: ./add_user NAME")
-        return
+        return note("users", f"there is no {file} yet", "type: ./add_user NAME")
     except OSError as error:
-        yield wrong("users", f"{file} cannot be read: {error.strerror}", "mend its mode or owner")
-        return
-    except SetupError as error:
-        yield wrong("users", str(error), "mend that line, or bring back a copy")
-        return
-    credentials = Credentials.of(entries)
-    yield fine("users", f"users that can sign in: {len(credentials.accounts)} ({file})")
-    if credentials.closed:
-        names = ", ".join(repr(user)[:40] for user in list(credentials.closed)[:5])
-        yield note("users", f"no usable password: {names}", "type: ./add_user NAME")
-    if credentials.verify(DEMO_USER, hashlib.sha256(DEMO_PASSWORD.encode()).hexdigest()):
-        yield note(
-            "users",
-            f"the user {DEMO_USER} has the password that everybody knows",
-            f"before you use --lan, type: ./add_user {DEMO_USER}",
-        )
+        return wrong("users", f"{file}: {error.strerror}", "mend the mode of its folder")
+    if not stat.S_ISREG(found.st_mode) or not os.access(file, os.R_OK):
+        return wrong("users", f"{file} cannot be read", "mend its mode or owner")
+    if found.st_mode & _OTHERS:
+        sentence = f"others can get at {file} (mode {stat.S_IMODE(found.st_mode):04o})"
+        return note("users", sentence, f"type: chmod 600 {file}")
+    reader = "the Authenticator reads it, and says at its start what is wrong in it"
+    return fine("users", f"{file} is private; {reader}")
 
 
 def key(settings: Settings) -> Finding:
@@ -153,7 +140,7 @@ def leftovers(home: Path) -> Finding:
 def data(auth: Settings, catalog: Settings, streaming: Settings) -> Iterator[Finding]:
     """All of it, each with the settings of the service whose it is."""
     yield from folder(auth.home)
-    yield from users(auth)
+    yield users(auth)
     yield key(auth)
     yield catalogue(catalog)
     yield from media(streaming)

@@ -66,18 +66,25 @@ def test_an_empty_home_is_no_fault(settings: Settings) -> None:
     assert not any(finding.wrong for finding in findings)
 
 
-def test_users(settings: Settings) -> None:
-    """Fine, the known password, somebody without one, and a file that is broken on a line."""
+def test_users(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Private, others', not to be read, none; and it is never opened (F04)."""
+    assert check_home.users(settings).verdict is Verdict.NOTE
     bring_users(settings)
-    fine, known = check_home.users(settings)
-    assert fine.verdict is Verdict.FINE and "sign in: 1 " in fine.sentence
-    assert known.verdict is Verdict.NOTE and "./add_user demo" in known.mend
     file = settings.path("Auth.File")
-    file.write_text('{"eva": {}}')
-    assert _verdicts(list(check_home.users(settings))) == [Verdict.FINE, Verdict.NOTE]
-    file.write_text('{\n"eva": {\n')
-    (broken,) = check_home.users(settings)
-    assert broken.wrong and "line 3" in broken.sentence
+
+    def opened(*_arguments: object, **_options: object) -> None:
+        raise AssertionError("only the Authenticator opens this file")
+
+    for name in ("open", "read_bytes", "read_text"):
+        monkeypatch.setattr(Path, name, opened)
+    monkeypatch.setattr("builtins.open", opened)
+    monkeypatch.setattr(os, "open", opened)
+    assert check_home.users(settings).verdict is Verdict.FINE
+    file.chmod(0o640)
+    found = check_home.users(settings)
+    assert found.verdict is Verdict.NOTE and f"chmod 600 {file}" in found.mend
+    monkeypatch.setattr(os, "access", lambda *_arguments: False)
+    assert check_home.users(settings).wrong
 
 
 def test_the_key_is_nobody_elses(settings: Settings) -> None:
