@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from iceflix.farm.samples import PICTURES
 from iceflix.ops.firstrun import DEMO_USER
-from iceflix.ops.project import PICTURES
 from tests.conftest import wait_until
 from tests.e2e.farm_stage import iceflix
 from tests.e2e.launched import Launched, Ports, launched
@@ -90,8 +90,6 @@ def test_a_farm_of_its_own(tmp_path: Path) -> None:
     shape = ("--multiservers", "1", "--rings", "1", "--nodes", "1")
     with launched(tmp_path, "run_iceflix", *ports.properties) as running:
         running.wait_line("Main: ")
-        (tmp_path / "images").mkdir()
-        (tmp_path / "images" / PICTURES[0].name).write_bytes(PICTURES[0].read_bytes())
         try:
             up = _iceflix(tmp_path, storm, "farm", "up", *shape)
             assert (up.returncode, up.stderr) == (0, "")

@@ -15,6 +15,7 @@ import click
 from iceflix.contract import Ice
 from iceflix.farm.launch import Farm, Plan
 from iceflix.farm.opening import AUTHENTICATOR, Opening
+from iceflix.farm.samples import bring_images
 from iceflix.farm.survey import Ring, Survey, look
 from iceflix.runtime.communicator import initialize, proxy_from
 from iceflix.runtime.errors import SetupError
@@ -44,12 +45,15 @@ def up(context: click.Context, /, *, foreground: bool, **shape: Any) -> None:
     settings: Settings = context.obj
     here = Farm(settings.home)
     with _plain():
+        brought = bring_images(settings)
         started = here.start(Plan(**{**shape, "system": shape["system"].upper()}), settings.values)
         try:
             here.wait_ready(started, _READY_SECONDS)
         except (SetupError, KeyboardInterrupt):
             here.stop()
             raise
+    if brought:
+        click.echo(brought)
     click.echo(f"{len(started)} processes run ({settings.home}).")
     complaint = _until_open(settings, here)
     click.echo(complaint or "Farm: ready", err=bool(complaint))

@@ -10,14 +10,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from iceflix.contract import Ice
 from iceflix.farm.launch import Farm, Plan, Start
 from iceflix.farm.opening import Opening
+from iceflix.farm.samples import PICTURES, bring_images
 from iceflix.ops import firstrun
 from iceflix.ops.fleet import Fleet, Recipe
-from iceflix.ops.project import PICTURES
 from iceflix.ops.restart import State
 from iceflix.runtime.errors import SetupError
 from iceflix.runtime.settings import Settings
@@ -54,7 +53,7 @@ async def follow(
         return
     names = []
     try:
-        sentence = firstrun.bring_images(settings)
+        sentence = bring_images(settings)
         for start in _PLANS[wanted].starts(settings.home):
             names.append(start.name)
             fleet.launch(_recipe(start, given))
@@ -65,7 +64,7 @@ async def follow(
         say(sentence)
     farm, opening = Farm(settings.home), Opening(communicator)
     waits = _Waits(fleet, names, lambda: opening.missing(farm.ready()))
-    await waits.until_open(_invitation(settings.home, wanted))
+    await waits.until_open(_invitation(settings, wanted))
 
 
 @dataclass(frozen=True)
@@ -100,11 +99,13 @@ def _recipe(start: Start, given: dict[str, str]) -> Recipe:
     return Recipe(start.name, lambda: (command, None), optional=True)
 
 
-def _invitation(home: Path, name: str) -> str:
-    pictures = [file.name for file in PICTURES if (home / "images" / file.name).exists()]
+def _invitation(settings: Settings, name: str) -> str:
+    images = settings.home / "images"
+    pictures = [file.name for file in PICTURES if (images / file.name).exists()]
     if pictures and name == "A":
+        # Nobody is named who may not exist: then it asks who it is for.
+        user = f" --user {firstrun.DEMO_USER}" if firstrun.only_demo(settings) else ""
         return (
-            f"Farm: ready (system A); try: iceflix filter {pictures[0]} -f gray,blur:radius=4 "
-            f"--user {firstrun.DEMO_USER}"
+            f"Farm: ready (system A); try: iceflix filter {pictures[0]} -f gray,blur:radius=4{user}"
         )
     return f"Farm: ready (system {name}); look at it with: iceflix farm status"

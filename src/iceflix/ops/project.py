@@ -9,7 +9,6 @@ from iceflix.runtime.settings import default_home
 ROOT = Path(iceflix.__file__).resolve().parents[2]
 CONFIG = ROOT / "config"
 SAMPLE = ROOT / "samples" / "iceflix-sample.mp4"
-PICTURES = tuple(ROOT / "samples" / name for name in ("landscape.jpg", "shapes.png"))
 # What a run starts: one of each.
 SERVICES = ("main", "auth", "catalog", "streaming")
 # The farm's, which ``iceflix serve`` starts as well.

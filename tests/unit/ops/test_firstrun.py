@@ -7,6 +7,7 @@ import pytest
 
 from iceflix.auth.credentials import Credentials
 from iceflix.auth.userfile import decode
+from iceflix.farm.samples import bring_images
 from iceflix.ops import firstrun
 from iceflix.runtime.errors import SetupError
 from iceflix.runtime.settings import Settings
@@ -21,6 +22,17 @@ def test_the_demonstration_user_can_sign_in(tmp_path: Path) -> None:
     credentials = Credentials.of(decode(file.read_bytes(), file))
     digest = firstrun.demo_entries()["demo"]["password_hash"]
     assert credentials.verify("demo", digest)
+
+
+def test_whether_the_demonstration_user_is_alone(tmp_path: Path) -> None:
+    """Told without reading the file (F04)."""
+    settings = Settings(tmp_path, {})
+    assert not firstrun.only_demo(settings)
+    firstrun.bring_users(settings)
+    assert firstrun.only_demo(settings)
+    file = tmp_path / "users.json"
+    file.write_text(file.read_text().replace("demo", "somebody"))
+    assert not firstrun.only_demo(settings)
 
 
 def test_nothing_of_the_users_is_touched(tmp_path: Path) -> None:
@@ -52,15 +64,15 @@ def test_the_sample(tmp_path: Path) -> None:
 def test_the_sample_pictures(tmp_path: Path) -> None:
     """Into a folder that was not there; never into one that was, or another one given."""
     settings = Settings(tmp_path, {})
-    assert "sample pictures are in" in firstrun.bring_images(settings)
+    assert "sample pictures are in" in bring_images(settings)
     names = sorted(file.name for file in (tmp_path / "images").iterdir())
     assert names == ["landscape.jpg", "shapes.png"]
     (tmp_path / "images/shapes.png").unlink()
-    assert firstrun.bring_images(settings) == ""
+    assert bring_images(settings) == ""
     assert not (tmp_path / "images/shapes.png").exists()
     elsewhere = Settings(tmp_path / "two", {"Farm.Images": str(tmp_path / "b")})
-    assert firstrun.bring_images(elsewhere) == ""
-    assert "put pictures into" in firstrun.bring_images(Settings(tmp_path / "three", {}), ())
+    assert bring_images(elsewhere) == ""
+    assert "put pictures into" in bring_images(Settings(tmp_path / "three", {}), ())
 
 
 def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -71,3 +83,5 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         firstrun.bring_users(settings)
     with pytest.raises(SetupError, match="cannot write"):
         firstrun.bring_sample(settings)
+    with pytest.raises(SetupError, match="cannot write"):
+        bring_images(settings)
