@@ -33,9 +33,9 @@ class Timing:
     ``hold_most``, or for ``hold_busy`` while tasks run; ``gap`` is the least time between turns
     that completions ask for, and grows up to ``gap_ahead`` while the nodes have tasks waiting, for
     then nobody is idle meanwhile. A master that misses its token for ``loss`` makes it anew; the
-    others elect a new one after ``silence`` beyond the time for which it may be parked. A multiserver
-    hears from a busy ring every ``renew``, from an idle one every ``heartbeat``. A node that could
-    not be reached is left out for ``leave_out`` unless it is found to answer before.
+    others elect a new one after ``silence`` beyond the time for which it may be parked. A
+    multiserver hears from a busy ring every ``renew``, from an idle one every ``heartbeat``. A node
+    that could not be reached is left out for ``leave_out`` unless it is found to answer before.
     """
 
     # pylint: disable=too-many-instance-attributes  # a table
