@@ -172,12 +172,7 @@ class Directory:
             return None if member is None else self._wire.known(member.rumour)
 
     def live(self, known: Known[Any]) -> bool:
-        """Whether it answers now, or did a moment ago (V27). Takes a call's deadline."""
-        with self._lock:
-            fresh, effects = self._membership.fresh(known.rumour, time.monotonic())
-        self._apply(effects)
-        if fresh:
-            return True
+        """Whether it answers now (V27). Takes a call's deadline."""
         try:
             known.proxy.ice_ping()
         except Ice.LocalException as error:

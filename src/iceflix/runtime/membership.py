@@ -74,14 +74,9 @@ Effect = Verify | Probe | Added | Removed
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds: ``probe_after`` seconds without an answer, and what is kept or done at once.
-
-    ``fresh``: for so many seconds an answer is as good as one that comes now; whoever asks has
-    waited longer for it. A closed connection ends that at once.
-    """
+    """Bounds: ``probe_after`` seconds without an answer, and what is kept or done at once."""
 
     probe_after: float = 2.0
-    fresh: float = 0.02
     verifications: int = 32
     backlog: int = 1000
     members: int = 1000
@@ -136,27 +131,12 @@ class Membership:
             member.confirmed = now
             member.probing = False
 
-    def fresh(self, rumour: Rumour, now: float) -> tuple[bool, list[Effect]]:
-        """Whether it has answered so short a time ago that waiting would tell no more.
-
-        It is asked again all the same, in the background: if it hangs, that begins to show now.
-        """
-        member = self._current(rumour)
-        if member is None or now - member.confirmed >= self.limits.fresh:
-            return False, []
-        if member.probing or now - member.confirmed < self.limits.fresh / 4:
-            return True, []
-        member.probing = True
-        return True, [Probe(rumour)]
-
     def doubted(self, rumour: Rumour) -> list[Effect]:
         """Something looks wrong (its connection closed): ask at once, trust nothing till then."""
         member = self._current(rumour)
-        if member is None:
+        if member is None or member.probing:
             return []
         member.confirmed = float("-inf")
-        if member.probing:
-            return []
         member.probing = True
         return [Probe(rumour)]
 

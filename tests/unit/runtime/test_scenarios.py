@@ -40,9 +40,6 @@ def _play(membership: Membership, now: float, event: str) -> str:
             effects = membership.verified(rumour, good=words[0] == "verified", now=now)
         elif words[0] == "answered":
             membership.answered(rumour, now)
-        elif words[0] == "wanted":
-            fresh, effects = membership.fresh(rumour, now)
-            return " and ".join(["fresh" if fresh else "stale", *("probe" for _ in effects)])
         elif words[0] == "doubted":
             effects = membership.doubted(rumour)
         elif words[0] == "failed":
