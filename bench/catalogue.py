@@ -117,7 +117,7 @@ _GOALS = (
 def measure(quick: bool) -> Sequence[Table]:
     """Measure up to 10^5 titles when quick, else up to 10^6. Raises BenchError."""
     sizes = [10**power for power in range(3, 6 if quick else 7)]
-    asked = 100 if quick else 400
+    asked = 100 if quick else 300
     method = _METHOD.format(turns=_TURNS, asked=asked)
     results = {size: _of_file(size, asked) for size in sizes}
     tables = [_growth("SQLite", method, results), _through_ice(sizes[-1])]
