@@ -4,21 +4,29 @@ import contextlib
 import hashlib
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from iceflix.streaming.gst import modules
-from iceflix.streaming.library import Medium, Sound
+from iceflix.streaming.library import Sound
 from iceflix.streaming.pipeline import GstSender
 from iceflix.streaming.plans import COPY, H264, H265
 from iceflix.streaming.sender import Order, Target
 from tests.conftest import wait_until
 from tests.media.clips import COMBINATIONS, FRAMES, Clips, frame_digests
 from tests.media.hevc import sound, sound_of, write_h265
-from tests.media.playing import HERE, End, describe, free_port, is_bound, medium
+from tests.media.playing import (
+    HERE,
+    End,
+    Played,
+    describe,
+    ffmpeg_records,
+    free_port,
+    gstreamer_plays,
+    medium,
+)
 from tests.media.receiver import Receiver
 
 pytestmark = pytest.mark.slow
@@ -37,16 +45,6 @@ def _sender() -> Iterator[GstSender]:
     sender = GstSender()
     yield sender
     sender.close()
-
-
-@dataclass(frozen=True)
-class Played:
-    """A clip that was played to its end, and what arrived."""
-
-    source: Path
-    medium: Medium
-    pictures: Receiver
-    sound: Receiver
 
 
 @pytest.fixture(name="played", scope="module")
@@ -121,17 +119,7 @@ def test_languages_are_told(clips: Clips, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["h265-aac.mp4", "h265-opus.mkv", "h265-mp3.ts"])
 def test_ffmpeg_plays_it(name: str, clips: Clips, sender: GstSender, tmp_path: Path) -> None:
     """From nothing but the description; every decoded frame is the source's."""
-    found, port = medium(clips.get(name)), free_port()
-    file, recorded = tmp_path / "one.sdp", tmp_path / "recorded.mkv"
-    file.write_bytes(describe(found, port).encode())
-    command = ["ffmpeg", "-v", "error", "-nostdin", "-protocol_whitelist", "file,udp,rtp"]
-    command += ["-analyzeduration", "200000", "-i", str(file), "-fps_mode", "passthrough"]
-    command += ["-t", "2", "-c:v", "ffv1", "-c:a", "pcm_s16le", str(recorded)]
-    with subprocess.Popen(command) as ffmpeg:
-        wait_until(lambda: is_bound(port) and is_bound(port + 2), 10)
-        stream = sender.start(Order(found, Target(HERE, port)), End())
-        assert ffmpeg.wait(20) == 0
-    stream.stop()
+    recorded = ffmpeg_records(sender, medium(clips.get(name)), tmp_path, 2)
     frames = frame_digests(recorded)
     assert len(frames) >= 0.95 * 2 / 3 * FRAMES
     assert frames == frame_digests(clips.get(name))[: len(frames)]
@@ -151,15 +139,13 @@ def test_gstreamer_plays_it(decoder: str, clips: Clips, sender: GstSender, tmp_p
         f"filesrc location={file} ! sdpdemux latency=200 ! rtph265depay ! h265parse ! {decoder} ! "
         f"videoconvert ! video/x-raw,format=I420 ! filesink sync=false location={recorded}"
     )
-    try:
-        player.set_state(gst.State.PLAYING)
-        wait_until(lambda: is_bound(port), 10)
-        end = End()
-        sender.start(Order(found, Target(HERE, port)), end)
-        assert end.wait() == ""
-        wait_until(lambda: recorded.stat().st_size >= 0.95 * FRAMES * FRAME_BYTES)
-    finally:
-        player.set_state(gst.State.NULL)
+    gstreamer_plays(
+        gst,
+        player,
+        sender,
+        Order(found, Target(HERE, port)),
+        lambda: recorded.stat().st_size >= 0.95 * FRAMES * FRAME_BYTES,
+    )
     raw = recorded.read_bytes()
     frames = [raw[at : at + FRAME_BYTES] for at in range(0, len(raw), FRAME_BYTES)]
     digests = [hashlib.md5(frame, usedforsecurity=False).hexdigest() for frame in frames]

@@ -13,7 +13,18 @@ import pytest
 from iceflix.streaming.sender import Order, Sender, Target
 from tests.conftest import wait_until
 from tests.media.clips import FRAMES, Clips, frame_digests
-from tests.media.playing import HERE, SAMPLE, SENDERS, End, describe, free_port, is_bound, medium
+from tests.media.playing import (
+    HERE,
+    SAMPLE,
+    SENDERS,
+    End,
+    describe,
+    ffmpeg_records,
+    free_port,
+    gstreamer_plays,
+    is_bound,
+    medium,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -45,28 +56,7 @@ def _sender(request: pytest.FixtureRequest) -> Iterator[Sender]:
 
 def test_ffmpeg_plays_the_description(sender: Sender, tmp_path: Path) -> None:
     """Picture and sound of the sample video, from nothing but the SDP."""
-    found = medium(SAMPLE)
-    port = free_port()
-    file = tmp_path / "one.sdp"
-    file.write_bytes(describe(found, port).encode())
-    recorded = tmp_path / "recorded.mkv"
-    command = ["ffmpeg", "-v", "error", "-nostdin", "-protocol_whitelist", "file,udp,rtp"]
-    command += [
-        "-analyzeduration",
-        "200000",
-        "-i",
-        str(file),
-        "-fps_mode",
-        "passthrough",
-        "-t",
-        "3",
-    ]
-    command += ["-c:v", "ffv1", "-c:a", "pcm_s16le", str(recorded)]
-    with subprocess.Popen(command) as ffmpeg:
-        wait_until(lambda: is_bound(port) and is_bound(port + 2), 10)
-        stream = sender.start(Order(found, Target(HERE, port)), End())
-        assert ffmpeg.wait(20) == 0
-    stream.stop()
+    recorded = ffmpeg_records(sender, medium(SAMPLE), tmp_path, 3)
     frames = frame_digests(recorded)
     assert len(frames) >= 0.95 * 90
     assert frames == frame_digests(SAMPLE, seconds=5)[: len(frames)]
@@ -91,17 +81,10 @@ def test_gstreamer_plays_the_description(clips: Clips, sender: Sender, tmp_path:
         f"filesrc location={file} ! sdpdemux latency=200 ! rtph264depay ! avdec_h264 ! "
         "fakesink name=seen sync=false signal-handoffs=true"
     )
-    frames = []
+    frames = list[int]()
     player.get_by_name("seen").connect("handoff", lambda *_: frames.append(1))
-    try:
-        player.set_state(gst.State.PLAYING)
-        wait_until(lambda: is_bound(port), 10)
-        end = End()
-        sender.start(Order(found, Target(HERE, port)), end)
-        assert end.wait() == ""
-        wait_until(lambda: len(frames) >= 0.95 * FRAMES, 5)
-    finally:
-        player.set_state(gst.State.NULL)
+    order = Order(found, Target(HERE, port))
+    gstreamer_plays(gst, player, sender, order, lambda: len(frames) >= 0.95 * FRAMES)
 
 
 @pytest.mark.skipif(shutil.which("cvlc") is None, reason="apt install vlc-bin vlc-plugin-base")

@@ -18,7 +18,7 @@ from iceflix.streaming.probe import NotVideo, examine
 from iceflix.streaming.sender import MediaError, Order, Sender, Target
 from tests.conftest import wait_until
 from tests.media.clips import FRAMES, SECONDS, Clips, frame_digests, psnr
-from tests.media.playing import HERE, SAMPLE, SENDERS, End, medium
+from tests.media.playing import HERE, SAMPLE, SENDERS, End, Played, medium
 from tests.media.receiver import Receiver
 
 pytestmark = pytest.mark.slow
@@ -55,13 +55,9 @@ def play(sender: Sender, found: Medium, receiver: Receiver, *, audio: bool = Tru
 
 
 @dataclass(frozen=True)
-class Played:
-    """A clip that was played to its end: what came to the two ports."""
+class Kept(Played):
+    """With its end, and the file of what was received."""
 
-    source: Path
-    medium: Medium
-    pictures: Receiver
-    sound: Receiver
     end: End
     received: Path
 
@@ -69,7 +65,7 @@ class Played:
 @pytest.fixture(name="played", scope="module", params=["paced", "gstreamer"])
 def _played(
     request: pytest.FixtureRequest, clips: Clips, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Played]:
+) -> dict[str, Kept]:
     """Every clip, all played at the same time to odd and even ports."""
     folder = tmp_path_factory.mktemp("received")
     sender, played = SENDERS[request.param](), {}
@@ -79,7 +75,7 @@ def _played(
             sound = stack.enter_context(Receiver(pictures.port + 2))
             found = medium(clips.get(name))
             received = folder / f"{name}.h264"
-            played[name] = Played(clips.get(name), found, pictures, sound, End(), received)
+            played[name] = Kept(clips.get(name), found, pictures, sound, End(), received)
         for one in played.values():
             one.end.began = time.monotonic()
             order = Order(one.medium, Target(HERE, one.pictures.port))
@@ -93,7 +89,7 @@ def _played(
 
 
 @pytest.mark.parametrize("name", COPIED)
-def test_copied_pictures_arrive_bit_by_bit(name: str, played: dict[str, Played]) -> None:
+def test_copied_pictures_arrive_bit_by_bit(name: str, played: dict[str, Kept]) -> None:
     """Every frame of the source, no other, paced by the medium's clock; nothing mixes (V46)."""
     one = played[name]
     plan = one.medium.format.plan
@@ -112,7 +108,7 @@ def test_copied_pictures_arrive_bit_by_bit(name: str, played: dict[str, Played])
 
 
 @pytest.mark.parametrize("name", TRANSCODED)
-def test_transcoded_pictures_look_the_same(name: str, played: dict[str, Played]) -> None:
+def test_transcoded_pictures_look_the_same(name: str, played: dict[str, Kept]) -> None:
     """At least 95 % of the frames, and close to the source."""
     one = played[name]
     assert one.medium.format.plan.video == TRANSCODE
@@ -121,7 +117,7 @@ def test_transcoded_pictures_look_the_same(name: str, played: dict[str, Played])
     assert psnr(one.received, one.source) > 30
 
 
-def test_odd_sizes_and_colours_become_what_players_know(played: dict[str, Played]) -> None:
+def test_odd_sizes_and_colours_become_what_players_know(played: dict[str, Kept]) -> None:
     """4:2:0 with even sizes."""
     one = played["odd.mkv"]
     picture = one.medium.format.picture
@@ -135,7 +131,7 @@ def test_odd_sizes_and_colours_become_what_players_know(played: dict[str, Played
 
 
 @pytest.mark.parametrize("name", ["plain.mp4", "transport.ts", "matroska.mkv"])
-def test_packets_come_when_their_time_has_come(name: str, played: dict[str, Played]) -> None:
+def test_packets_come_when_their_time_has_come(name: str, played: dict[str, Kept]) -> None:
     """Picture and sound beside each other, neither in one burst."""
     one = played[name]
     starts = [side.packets[0].arrival for side in (one.pictures, one.sound)]

@@ -23,6 +23,7 @@ from tests.conftest import Broker, HostMaker, wait_until
 from tests.media.clips import Clips
 from tests.media.foreign import Events, Foreigners, drain, take
 from tests.media.receiver import Receiver
+from tests.media.staging import gone
 
 pytestmark = [pytest.mark.slow, pytest.mark.serial]
 
@@ -98,14 +99,6 @@ def _service(make_host: HostMaker, folder: Path, foreigners: Foreigners) -> Serv
     return Service(host, provider, announced, foreigners, media)
 
 
-def _gone(controller: IceFlix.StreamControllerPrx) -> bool:
-    try:
-        controller.ice_ping()
-    except Ice.ObjectNotExistException:
-        return True
-    return False
-
-
 def test_one_announcement_per_title_and_again_when_asked(service: Service, folder: Path) -> None:
     """V39, V42, V73: newMedia at the start, all on request, only new ones on reload."""
     assert not drain(service.announced)
@@ -162,7 +155,7 @@ def test_the_topic_lives_as_long_as_the_controller(service: Service) -> None:
         assert controller is not None
         service.foreigners.broker.manager.retrieve(controller.getSyncTopic())
         controller.stop()
-        assert _gone(controller)
+        assert gone(controller)
         with pytest.raises(Ice.ObjectNotExistException):
             controller.stop()
     wait_until(lambda: not service.topics() & topics)
@@ -210,7 +203,7 @@ def test_a_revoked_token_needs_a_successor(service: Service) -> None:
         service.foreigners.revoke(token)
         take(sync, 1)
         asked = time.monotonic()
-        wait_until(lambda: _gone(controller), GRACE + 1)
+        wait_until(lambda: gone(controller), GRACE + 1)
         assert time.monotonic() - asked > GRACE - 0.2
         assert receiver.silent_for(0.5, 3)
         last = receiver.packets[-1].arrival
@@ -230,7 +223,7 @@ def test_lies_and_other_peoples_tokens_do_nothing(service: Service) -> None:
         for lie in ("", token, token, "x" * 100_000, service.foreigners.authenticator.issue()):
             service.foreigners.revoke(lie)
         assert not drain(sync, GRACE + 1)
-        assert not _gone(controller)
+        assert not gone(controller)
 
 
 def test_an_expiry_that_nobody_tells_of_is_found_out(service: Service) -> None:
@@ -241,7 +234,7 @@ def test_an_expiry_that_nobody_tells_of_is_found_out(service: Service) -> None:
         issued = time.monotonic()
         take(sync, TOKEN + 1)
         assert time.monotonic() - issued > TOKEN - 0.5
-        wait_until(lambda: _gone(controller), GRACE + 1)
+        wait_until(lambda: gone(controller), GRACE + 1)
         assert receiver.silent_for(0.5, 3)
 
 
@@ -251,7 +244,7 @@ def test_without_authenticators_streams_end(service: Service) -> None:
         controller = service.play(receiver)
         began = time.monotonic()
         service.foreigners.kill_authenticator()
-        wait_until(lambda: _gone(controller), TOKEN + GRACE + 2)
+        wait_until(lambda: gone(controller), TOKEN + GRACE + 2)
         assert time.monotonic() - began > TOKEN
         with pytest.raises(IceFlix.Unauthorized):
             service.provider.getStream(service.media, "x")
@@ -266,7 +259,7 @@ def test_a_hundred_streams_that_nobody_plays_leave_nothing(service: Service) -> 
             controllers.append(service.provider.getStream(service.media, token))
     assert len(controllers) > 20
     wait_until(
-        lambda: all(_gone(controller) for controller in controllers if controller),
+        lambda: all(gone(controller) for controller in controllers if controller),
         TOKEN + GRACE + 5,
     )
     wait_until(lambda: not service.topics(), 20)

@@ -2,19 +2,22 @@
 
 import contextlib
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from iceflix.streaming.library import Medium, Stamp, title_of
 from iceflix.streaming.paced.sender import PacedSender
 from iceflix.streaming.pipeline import GstSender
 from iceflix.streaming.probe import examine
 from iceflix.streaming.sdp import Session, session_description
-from iceflix.streaming.sender import Sender
-from tests.conftest import ROOT
-from tests.media.receiver import bind
+from iceflix.streaming.sender import Order, Sender, Target
+from tests.conftest import ROOT, wait_until
+from tests.media.receiver import Receiver, bind
 
 HERE = "127.0.0.1"
 SAMPLE = ROOT / "samples" / "iceflix-sample.mp4"
@@ -41,6 +44,47 @@ class End:
         """Return why it ended."""
         assert self._over.wait(seconds), "the stream does not end"
         return self.reasons[0]
+
+
+@dataclass(frozen=True)
+class Played:
+    """A clip that was played to its end, and what arrived at the two ports."""
+
+    source: Path
+    medium: Medium
+    pictures: Receiver
+    sound: Receiver
+
+
+def ffmpeg_records(sender: Sender, found: Medium, folder: Path, seconds: int) -> Path:
+    """What FFmpeg decodes of a medium's first seconds, from nothing but the description."""
+    port = free_port()
+    file, recorded = folder / "one.sdp", folder / "recorded.mkv"
+    file.write_bytes(describe(found, port).encode())
+    command = ["ffmpeg", "-v", "error", "-nostdin", "-protocol_whitelist", "file,udp,rtp"]
+    command += ["-analyzeduration", "200000", "-i", str(file), "-fps_mode", "passthrough"]
+    command += ["-t", str(seconds), "-c:v", "ffv1", "-c:a", "pcm_s16le", str(recorded)]
+    with subprocess.Popen(command) as ffmpeg:
+        wait_until(lambda: is_bound(port) and is_bound(port + 2), 10)
+        stream = sender.start(Order(found, Target(HERE, port)), End())
+        assert ffmpeg.wait(20) == 0
+    stream.stop()
+    return recorded
+
+
+def gstreamer_plays(
+    gst: Any, player: Any, sender: Sender, order: Order, arrived: Callable[[], bool]
+) -> None:
+    """Have a pipeline of GStreamer play what is sent, until enough has arrived."""
+    try:
+        player.set_state(gst.State.PLAYING)
+        wait_until(lambda: is_bound(order.target.port), 10)
+        end = End()
+        sender.start(order, end)
+        assert end.wait() == ""
+        wait_until(arrived)
+    finally:
+        player.set_state(gst.State.NULL)
 
 
 def medium(file: Path) -> Medium:

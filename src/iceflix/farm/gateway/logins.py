@@ -144,7 +144,8 @@ class _Contest:  # pylint: disable=too-few-public-methods  # one question
 
         def answered(future: "Ice.Future[str]") -> None:
             stop()
-            settle(future.exception())
+            # What follows may call somebody: never on the one thread by which all answers come.
+            self._world.after(0, lambda: settle(future.exception()))
 
         stop = self._departures.watch(candidate, lambda: settle(Ice.TimeoutException()))
         login, proxy = self._login, candidate.proxy.ice_invocationTimeout(_MILLIS)

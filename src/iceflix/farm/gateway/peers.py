@@ -79,8 +79,8 @@ class Centrals:
                 errand.done(Denial(error.reason, error.detail))
             elif isinstance(error, Ice.InvocationTimeoutException):
                 errand.done(Denial(TOO_LATE, "the result was not there in time"))
-            else:
-                lost(error)
+            else:  # never call somebody on the one thread by which all answers come
+                self._world.after(0, lambda: lost(error))
 
         def dropped() -> None:
             if turn.end():

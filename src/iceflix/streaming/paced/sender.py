@@ -58,10 +58,10 @@ class PacedSender:
     def close(self) -> None:
         """Stop everything."""
         with self._lock:
-            if self._closed:
-                return
-            self._closed = True
+            closed, self._closed = self._closed, True
             streams, self._streams = self._streams, set()
+        if closed:
+            return
         for stream in streams:
             stream.stop()
         self._desk.pacer.close()

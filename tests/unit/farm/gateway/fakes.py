@@ -93,3 +93,8 @@ class FakeWorld:
         for callback in planned:
             callback()
         return len(planned)
+
+    def run_all(self) -> None:
+        """Call back until nothing is planned any more."""
+        while self.run():
+            pass

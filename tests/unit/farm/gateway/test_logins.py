@@ -38,16 +38,14 @@ def test_an_authenticator_that_comes_back_is_waited_for() -> None:
     """It dies with the question, is away, and is there again: the user notices nothing."""
     asked = Asked(FakeDirectory([FakeProxy(Ice.ConnectionLostException())], [], [FakeProxy("t")]))
     assert not asked.said
-    while asked.world.run():
-        pass
+    asked.world.run_all()
     assert asked.said == [""]
 
 
 def test_a_young_gateway_waits_until_it_may_have_heard() -> None:
     """Nobody is known yet; later, nobody is there."""
     young = Asked(FakeDirectory([], [], [FakeProxy("t")]), young=60.0)
-    while young.world.run():
-        pass
+    young.world.run_all()
     assert young.said == [""]
     old = Asked(FakeDirectory([]))
     assert old.said == [NO_SERVERS]
@@ -59,8 +57,10 @@ def test_a_refusal_is_final_and_keeps_nobody_waiting() -> None:
     proxy = FakeProxy(None, "t")
     asked = Asked(FakeDirectory([proxy]))
     asked.again()
+    asked.world.run()
     assert asked.said == [""]  # the second one, while the first one waits
     proxy.pending[0].set_exception(IceFlix.Unauthorized())
+    asked.world.run()
     assert asked.said == ["", NOT_AUTHORIZED]
     assert asked.world.run() == 0
 
@@ -70,6 +70,7 @@ def test_a_broken_one_is_asked_once(error: Exception) -> None:
     """It is there, and will not know better in a moment: not even a young gateway asks again."""
     proxy = FakeProxy(error)
     asked = Asked(FakeDirectory([proxy]), young=60.0)
+    asked.world.run()
     assert (asked.said, asked.world.run()) == ([NO_SERVERS], 0)
     assert len(proxy.calls) == 1
 
@@ -78,11 +79,12 @@ def test_the_next_one_is_asked() -> None:
     """At once after a failure; after some silence; and whoever decides first decides."""
     silent, good = FakeProxy(None), FakeProxy("t")
     asked = Asked(FakeDirectory([FakeProxy(Ice.UnknownException("x")), good]))
+    asked.world.run_all()
     assert asked.said == [""]
     good.answers.append("t")
     asked = Asked(FakeDirectory([silent, good]))
     assert not asked.said
-    asked.world.run()
+    asked.world.run_all()
     assert asked.said == [""]
     silent.pending[0].set_exception(IceFlix.Unauthorized())
     assert asked.said == [""]
@@ -95,7 +97,7 @@ def test_one_that_hangs_is_waited_for_until_it_is_dropped() -> None:
     asked = Asked(directory)
     directory.drop(hung)
     assert not asked.said
-    asked.world.run()
+    asked.world.run_all()
     assert asked.said == [""]
     hung.pending[0].set_result("t")
     assert asked.said == [""]

@@ -2,41 +2,25 @@
 
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import ClassVar
 
-from iceflix.streaming.sdp import Track
+from tests.unit.streaming import samples
 
 SPS, PPS = bytes.fromhex("67640015acd94141fb0110"), bytes.fromhex("68ebe3cb22c0")
 CONFIG = bytes.fromhex("1190")
-VIDEO = Track(
-    "video",
-    96,
-    "H264",
-    90000,
-    1,
-    (
+VIDEO = replace(
+    samples.VIDEO,
+    parameters=(
         ("packetization-mode", "1"),
         ("profile-level-id", "640015"),
         ("sprop-parameter-sets", "Z2QAFazZQUH7ARA=,aOvjyyLA"),
     ),
 )
-AUDIO = Track(
-    "audio",
-    97,
-    "MPEG4-GENERIC",
-    48000,
-    2,
-    (
-        ("streamtype", "5"),
-        ("profile-level-id", "2"),
-        ("mode", "AAC-hbr"),
-        ("config", "1190"),
-        ("sizelength", "13"),
-        ("indexlength", "3"),
-        ("indexdeltalength", "3"),
-    ),
+AUDIO = replace(
+    samples.AUDIO,
+    parameters=tuple((dict(samples.AUDIO.parameters) | {"config": CONFIG.hex()}).items()),
 )
 
 
