@@ -13,7 +13,7 @@ A ring that runs every filter (System A) gets the whole chain for one node; a ri
 Times are seconds on a monotonic clock that the caller gives.
 """
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -23,6 +23,7 @@ from iceflix.farm.model import Completion, Job, JobResult, NodeLoad, RingReport,
 from iceflix.farm.multiserver.effects import Answer, CallOff, CleanUp, Effect, KickRing, Refuse
 from iceflix.farm.ring.placement import Seat, place, seats
 
+_Held = defaultdict[tuple[str, str], list[float]]  # ages of tasks, by ring and node
 _OUTCOMES_KEPT = 1000
 _ATTEMPTS = 10
 _REST_SECONDS = 0.1  # before a task is given again that a node lacked the means for
@@ -61,6 +62,7 @@ class _Attempt:
     count: int
     ring: str
     node: str
+    began: float
 
 
 @dataclass
@@ -297,11 +299,11 @@ class Jobs:
     def _assign(self, report: RingReport, now: float) -> tuple[list[Task], list[Effect]]:
         tasks: list[Task] = []
         effects: list[Effect] = []
-        given = Counter(
-            (entry.lease.attempt.ring, entry.lease.attempt.node)
-            for entry in self._jobs.values()
-            if entry.lease is not None
-        )
+        held: _Held = defaultdict(list)
+        for entry in self._jobs.values():
+            if entry.lease is not None:
+                attempt = entry.lease.attempt
+                held[(attempt.ring, attempt.node)].append(now - attempt.began)
         for entry in list(self._jobs.values()):
             if entry.lease is not None or report.filter not in ("", entry.next_filter):
                 continue
@@ -311,19 +313,17 @@ class Jobs:
                 detail = f"given up after {_ATTEMPTS} attempts: every node ended or fell silent"
                 effects += self._refuse(entry, FILTER_FAILED, detail)
                 continue
-            seat = self._seat(entry, report, given, now)
+            seat = self._seat(entry, report, held, now)
             if seat is None:
                 break  # later jobs would find no place either
-            given[(seat.ring, seat.load.node)] += 1
+            held[(seat.ring, seat.load.node)].append(0.0)
             if seat.ring == report.ring:
                 tasks.append(self._task(entry, report, seat, now))
             else:
                 effects.append(KickRing(seat.ring))
         return tasks, list(dict.fromkeys(effects))
 
-    def _seat(
-        self, entry: _Entry, report: RingReport, given: Counter[tuple[str, str]], now: float
-    ) -> Seat | None:
+    def _seat(self, entry: _Entry, report: RingReport, held: _Held, now: float) -> Seat | None:
         """The best place in all rings (F44); in this one if the better one does not come for it."""
         patient = now - entry.waiting_since <= self._policy.patience
         rings = {
@@ -331,14 +331,14 @@ class Jobs:
             for ring, state in self._fresh(now)
             if ring == report.ring or (patient and state.runs(entry.next_filter))
         }
-        return place(seats(rings, given), self._task_seconds)
+        return place(seats(rings, held), self._task_seconds)
 
     def _task(self, entry: _Entry, report: RingReport, seat: Seat, now: float) -> Task:
         first = entry.progress.step
         steps = entry.job.steps[first:]
         if report.filter:
             steps = tuple(takewhile(lambda step: step.filter == report.filter, steps))
-        attempt = _Attempt(first, len(steps), seat.ring, seat.load.node)
+        attempt = _Attempt(first, len(steps), seat.ring, seat.load.node, now)
         name = f"{entry.job.job}/{first}/{len(entry.attempts) + 1}"
         entry.attempts[name] = attempt
         entry.lease = _Lease(name, attempt, now)

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import ClassVar
 
-from tests.unit.streaming import samples
+from tests.unit.streaming.samples import AUDIO as AAC
+from tests.unit.streaming.samples import VIDEO as H264
 
 SPS, PPS = bytes.fromhex("67640015acd94141fb0110"), bytes.fromhex("68ebe3cb22c0")
 CONFIG = bytes.fromhex("1190")
 VIDEO = replace(
-    samples.VIDEO,
+    H264,
     parameters=(
         ("packetization-mode", "1"),
         ("profile-level-id", "640015"),
@@ -19,8 +20,8 @@ VIDEO = replace(
     ),
 )
 AUDIO = replace(
-    samples.AUDIO,
-    parameters=tuple((dict(samples.AUDIO.parameters) | {"config": CONFIG.hex()}).items()),
+    AAC,
+    parameters=tuple((dict(AAC.parameters) | {"config": CONFIG.hex()}).items()),
 )
 
 
