@@ -45,7 +45,7 @@ USERADMIN = Kind(
 )
 
 
-@functools.cache
+@functools.lru_cache(1000)  # anybody may claim any ring
 def node_kind(ring: str) -> Kind[IceFlix.RingPrx]:
     """The nodes of one ring."""
     return Kind(
@@ -57,17 +57,12 @@ def node_kind(ring: str) -> Kind[IceFlix.RingPrx]:
 
 
 class _FarmListener(IceFlix.FarmAvailability):
-    """Hears FarmAvailability; passes on what is wanted."""
+    """Hears FarmAvailability."""
 
     # pylint: disable=invalid-name  # the Slice contract fixes the names
 
-    def __init__(self, heard: Heard, wanted: Callable[[str], bool]) -> None:
+    def __init__(self, heard: Heard) -> None:
         self._heard = heard
-        self._wanted = wanted
-
-    def _pass_on(self, kind: Kind[Any], service: Ice.ObjectPrx | None, service_id: str) -> None:
-        if self._wanted(kind.name):
-            self._heard(kind, service, service_id)
 
     @event
     def gatewayService(
@@ -77,7 +72,7 @@ class _FarmListener(IceFlix.FarmAvailability):
         _current: Ice.Current | None = None,
     ) -> None:
         """Hear of a gateway."""
-        self._pass_on(GATEWAY, service, service_id)
+        self._heard(GATEWAY, service, service_id)
 
     @event
     def centralService(
@@ -87,7 +82,7 @@ class _FarmListener(IceFlix.FarmAvailability):
         _current: Ice.Current | None = None,
     ) -> None:
         """Hear of a central."""
-        self._pass_on(CENTRAL, service, service_id)
+        self._heard(CENTRAL, service, service_id)
 
     @event
     def multiserverService(
@@ -97,7 +92,7 @@ class _FarmListener(IceFlix.FarmAvailability):
         _current: Ice.Current | None = None,
     ) -> None:
         """Hear of a multiserver (F24)."""
-        self._pass_on(MULTISERVER, service, service_id)
+        self._heard(MULTISERVER, service, service_id)
 
     @event
     def filterAdminService(
@@ -107,7 +102,7 @@ class _FarmListener(IceFlix.FarmAvailability):
         _current: Ice.Current | None = None,
     ) -> None:
         """Hear of a filter administrator."""
-        self._pass_on(FILTERADMIN, service, service_id)
+        self._heard(FILTERADMIN, service, service_id)
 
     @event
     def userAdminService(
@@ -117,7 +112,7 @@ class _FarmListener(IceFlix.FarmAvailability):
         _current: Ice.Current | None = None,
     ) -> None:
         """Hear of a user administrator."""
-        self._pass_on(USERADMIN, service, service_id)
+        self._heard(USERADMIN, service, service_id)
 
     @event
     def ringNode(
@@ -128,8 +123,7 @@ class _FarmListener(IceFlix.FarmAvailability):
         _current: Ice.Current | None = None,
     ) -> None:
         """Hear of a ring's node."""
-        if self._wanted(f"{_NODE}{ring}"):
-            self._heard(node_kind(ring), service, service_id)
+        self._heard(node_kind(ring), service, service_id)
 
 
 def _channel(wanted: Callable[[str], bool]) -> Channel:
@@ -137,7 +131,8 @@ def _channel(wanted: Callable[[str], bool]) -> Channel:
         TOPIC,
         IceFlix.FarmAvailabilityPrx,
         (GATEWAY, CENTRAL, MULTISERVER, FILTERADMIN, USERADMIN),
-        lambda heard: _FarmListener(heard, wanted),
+        _FarmListener,
+        wanted,
     )
 
 

@@ -33,12 +33,16 @@ class Kind(Generic[PrxT]):
 
 @dataclass(frozen=True)
 class Channel:
-    """A discovery topic. ``listener`` makes the servant that hears it."""
+    """A discovery topic. ``listener`` makes the servant that hears it.
+
+    ``wanted``: the names of kinds that are of use; the others are strangers.
+    """
 
     topic: str
     publisher: type[Ice.ObjectPrx]
     kinds: tuple[Kind[Any], ...]
     listener: Callable[[Heard], Ice.Object]
+    wanted: Callable[[str], bool] = lambda _name: True
 
 
 AUTHENTICATOR = Kind(

@@ -21,7 +21,7 @@ from typing import Any
 
 import iceflix
 from iceflix.contract import Ice, IceFlix
-from iceflix.runtime import log, process
+from iceflix.runtime import log, process, strangers
 from iceflix.runtime.boundary import operation, refuse_now
 from iceflix.runtime.channels import STREAMING, Channel, Kind, PrxT
 from iceflix.runtime.communicator import create_adapter, initialize, proxy_from, settings_from
@@ -81,6 +81,7 @@ class Host:  # pylint: disable=too-many-instance-attributes  # the composition o
         self._details: list[Callable[[], dict[str, str]]] = []
         self._announcing: list[Callable[[], Any]] = []
         self._last_heard = time.monotonic()
+        self._strangers = strangers.Strangers()
         self.proxy: Ice.ObjectPrx | None = None
         try:
             self.adapter = create_adapter(self.communicator, *ADAPTERS[kind])
@@ -131,7 +132,10 @@ class Host:  # pylint: disable=too-many-instance-attributes  # the composition o
 
         def heard(kind: Kind[Any], proxy: Ice.ObjectPrx | None, service_id: str) -> None:
             self._last_heard = time.monotonic()
-            self.directory.heard(kind, proxy, service_id)
+            if channel.wanted(kind.name):
+                self.directory.heard(kind, proxy, service_id)
+            elif self._strangers.heard(service_id):
+                self.scheduler.after(strangers.PAUSE_SECONDS, self._greet_strangers)
 
         self.directory.expect(channel.kinds)
         self.topics.subscribe(channel.topic, channel.listener(heard))
@@ -235,6 +239,10 @@ class Host:  # pylint: disable=too-many-instance-attributes  # the composition o
     def _announce_all(self) -> None:
         for announce in list(self._announcing):
             announce()
+
+    def _greet_strangers(self) -> None:
+        self._strangers.greeted()
+        self._announce_all()
 
     def _plan_announcement(self) -> Handle:
         pause = self._interval * random.uniform(0.9, 1.1)  # noqa: S311  not for secrets
