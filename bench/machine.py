@@ -64,7 +64,8 @@ def _machine() -> str:
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     gigabytes = psutil.virtual_memory().total / 2**30
     model = f" ({models[0]})" if models else ""
-    return f"{os.cpu_count()} processors{model}, {gigabytes:.0f} GB, Linux {platform.release().partition('-')[0]}"
+    kernel = platform.release().partition("-")[0]
+    return f"{os.cpu_count()} processors{model}, {gigabytes:.0f} GB, Linux {kernel}"
 
 
 def _commit() -> str:
