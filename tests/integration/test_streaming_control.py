@@ -45,7 +45,9 @@ def begin(
 ) -> tuple[Stream, End]:
     """Send a medium to a receiver."""
     end = End()
-    return sender.start(Order(found, Target(HERE, receiver.port), start=start), end), end
+    stream = sender.start(Order(found, Target(HERE, receiver.port), start=start), end)
+    wait_until(lambda: receiver.packets, 10, "the first packet has come")
+    return stream, end
 
 
 def span(before: Packet, after: Packet) -> float:

@@ -1,6 +1,7 @@
 """What tests of streams have in common: a medium, its description, the end of a stream."""
 
 import contextlib
+import random
 import socket
 import subprocess
 import threading
@@ -108,10 +109,14 @@ def is_bound(port: int) -> bool:
 
 
 def free_port() -> int:
-    """An even UDP port that is free, and so are the three after it: RTP and RTCP, twice."""
+    """An even UDP port that is free, and so are the three after it: RTP and RTCP, twice.
+
+    None of those that the kernel gives to others meanwhile.
+    """
     while True:
         with contextlib.suppress(OSError), contextlib.ExitStack() as sockets:
-            port: int = sockets.enter_context(bind(parity=0)).getsockname()[1]
+            port = random.randrange(15000, 32000, 2)
+            sockets.enter_context(bind(port))
             for following in range(port + 1, port + 4):
                 taken = sockets.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
                 taken.bind((HERE, following))
