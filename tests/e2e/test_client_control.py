@@ -1,5 +1,6 @@
 """The client controls playbacks of the real video server: seek, pause, RTSP."""
 
+import json
 import os
 import signal
 import subprocess
@@ -63,6 +64,8 @@ def test_a_url_that_others_play(platform: Platform, tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.write_text("iceflix\n")
     script = platform.command(".venv/bin/iceflix")
+    search = [script, "search", "iceflix-sample", "--json", f"--main={platform.main}"]
+    wait_until(lambda: json.loads(subprocess.check_output(search)), 30, "it is announced")
     command = [script, "play", "iceflix-sample", "--rtsp", "--user=demo"]
     command += [f"--password-file={password}", f"--main={platform.main}", "--attempts=10"]
     with subprocess.Popen(
