@@ -64,7 +64,7 @@ def answering(text: str) -> bytes:
     """A filter that answers in the worker's place, on whatever descriptor that may be."""
     return code(
         "import os\n"
-        "for number in range(3, 64):\n"
+        "for number in range(3, 1024):\n"
         f"    try: os.write(number, b'{text}')\n"
         "    except OSError: pass\n"
         "return image"

@@ -11,12 +11,12 @@ pytestmark = pytest.mark.slow
 def test_first_scans_are_compared() -> None:
     """Rates of both, and the share of one in the other."""
     with quiet():
-        table = first_scans((Kind("films", 2, 8), Kind("clips", 2, 3)), 1)
-    assert [row[0] for row in table.rows] == ["films: 2 of 8 MiB", "clips: 2 of 3 MiB"]
+        table = first_scans((Kind("films", 2, 128), Kind("clips", 2, 64)), 1)
+    assert [row[0] for row in table.rows] == ["films: 2 of 128 MiB", "clips: 2 of 64 MiB"]
     for row in table.rows:
         assert all(isinstance(cell, Figure) and cell.median > 0 for cell in row[1:])
     (goal,) = table.goals
-    assert "8 MiB" in goal.what and goal.wanted == 0.9
+    assert "128 MiB" in goal.what and goal.wanted == 0.9
 
 
 def test_rescans_open_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -507,7 +507,8 @@ def test_another_gstreamer_looks_again_but_digests_stay(place: Place) -> None:
     place.maker = "another"
     second, _ = place.scan()
     assert second.ready_paths == first.ready_paths and second.reasons == first.reasons
-    assert len(place.reader.asked) == 2 and second.read == 0
+    # What is no video may have been found out before it was read to its end.
+    assert len(place.reader.asked) == 2 and second.read in {0, len(b"hello")}
     place.reader.asked.clear()
     third, _ = place.scan()
     assert third.ready_paths == first.ready_paths and not place.reader.asked

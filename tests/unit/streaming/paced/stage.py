@@ -1,5 +1,7 @@
 """A stage without sockets, disks and time: what leaves, and when, under a clock of the test's."""
 
+import contextlib
+import os
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
@@ -10,8 +12,9 @@ from iceflix.streaming.library import Format, Medium, Picture, Stamp
 from iceflix.streaming.paced.pacer import Agenda, Paced
 from iceflix.streaming.paced.packets import PACKET_BYTES, Burst, Unit
 from iceflix.streaming.paced.rtcp import Account
-from iceflix.streaming.paced.source import Shelf, Source, Sources
+from iceflix.streaming.paced.source import CutOff, Shelf, Source, Sources
 from iceflix.streaming.paced.stream import Desk, PacedStream
+from iceflix.streaming.paced.tables import Sample
 from iceflix.streaming.plans import COPY, Plan
 from iceflix.streaming.sender import Order, Target
 from tests.media.receiver import Packet, parse
@@ -104,6 +107,24 @@ class FakeWire:
         """Nothing."""
 
 
+def _tells_at_once(file: Path) -> bool:
+    """Whether the file system can say that reading would have to wait; some cannot."""
+    with file.open("rb") as opened, contextlib.suppress(OSError):
+        return os.preadv(opened.fileno(), [bytearray(1)], 0, os.RWF_NOWAIT) == 1
+    return False
+
+
+def _in_memory(source: Source) -> Callable[[Sample], bytearray | None]:
+    """What ``peek`` does where the file system can tell that all is in memory."""
+
+    def peek(sample: Sample) -> bytearray | None:
+        with contextlib.suppress(CutOff, OSError):
+            return bytearray(source.read(sample))
+        return None
+
+    return peek
+
+
 class Stage:  # pylint: disable=too-many-instance-attributes  # a whole stage
     """Everything around streams of one film."""
 
@@ -135,6 +156,8 @@ class Stage:  # pylint: disable=too-many-instance-attributes  # a whole stage
     ) -> PacedStream:
         """A stream; nothing has left yet."""
         found = source or self.sources.open(self.medium())
+        if not _tells_at_once(self.file):
+            found.peek = _in_memory(found)  # type: ignore[assignment]
         order = Order(self.medium(), target, start=start)
         stream = PacedStream(order, found, self.ends.append, self.desk)
         stream.begin()
