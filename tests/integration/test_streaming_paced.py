@@ -184,7 +184,7 @@ def test_threads_do_not_grow_with_the_streams(clips: Clips, sender: PacedSender)
     assert _files(found) == files == 1
     for stream in streams:
         stream.stop()
-    assert _files(found) == 0
+    wait_until(lambda: _files(found) == 0, what="who was still reading has finished")
 
 
 def _files(found: Medium) -> int:
