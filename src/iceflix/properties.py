@@ -96,6 +96,11 @@ PROPERTIES = (
     Property("FilterAdmin.File", "{home}/assignments.json", "which ring runs which filter"),
     Property("FilterAdmin.KeyFile", "{home}/filters.key", "private key that signs filters"),
     Property(
+        "FilterAdmin.PatienceSeconds",
+        "3",
+        "so long, after a start, central is not told before all assigned rings are heard of",
+    ),
+    Property(
         "FilterAdmin.PushSeconds", "5", "interval at which central is told the running filters"
     ),
     Property(

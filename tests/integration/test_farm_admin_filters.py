@@ -8,6 +8,7 @@ import pytest
 
 from iceflix.contract import Ice, IceFlix
 from iceflix.contract.reasons import INVALID_REQUEST, NOT_AUTHORIZED, UNKNOWN_FILTER
+from iceflix.farm.discovery import CENTRAL
 from iceflix.farm.filteradmin.service import build
 from iceflix.farm.filters import library
 from iceflix.farm.filters.signing import verify
@@ -90,7 +91,7 @@ def test_system_a_runs_all_filters_while_a_ring_lives(
     shipped = sorted(library.names())
     admin = _admin(ice, make_host("filteradmin", build, {"Discovery.ProbeSeconds": "0.4"}))
     key = read_key(tmp_path / "admin.key")
-    eventually(lambda: farm.told == [])
+    eventually(lambda: farm.told == [], 10)
     assert [info.name for info in admin.catalogue()] == shipped
     farm.ring("east")
     eventually(lambda: farm.told == shipped)
@@ -136,6 +137,20 @@ def test_system_b_runs_what_is_assigned(
     first = admin.assigned("north", "")  # a ring that nobody assigned anything gets a free filter
     assert first and first[0].name not in ("sepia",)
     assert admin.rings()["north"] == first[0].name
+
+
+def test_one_that_starts_again_hears_of_all_rings_first(
+    farm: Farm, make_host: HostMaker, tmp_path: Path, eventually: Eventually
+) -> None:
+    """F28: otherwise central would refuse for good what a ring runs."""
+    (tmp_path / "assignments.json").write_text('{"east": "gray", "west": "invert"}')
+    farm.ring("east")
+    properties = {"Farm.System": "B", "FilterAdmin.PatienceSeconds": "60"}
+    host = make_host("filteradmin", build, properties)
+    eventually(lambda: host.directory.members() and host.directory.all(CENTRAL))
+    farm.ring("west")
+    eventually(lambda: farm.central.told)
+    assert farm.central.told[0] == ["gray", "invert"]
 
 
 def test_only_the_administrator_changes_anything(

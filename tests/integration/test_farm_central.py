@@ -19,7 +19,7 @@ from iceflix.contract.reasons import (
 )
 from iceflix.farm.central.service import build
 from iceflix.farm.central.word import sign
-from iceflix.farm.discovery import GATEWAY, MULTISERVER
+from iceflix.farm.discovery import MULTISERVER
 from iceflix.farm.filters.signing import Signer
 from iceflix.runtime.host import Host
 from tests.conftest import Broker, Eventually, HostMaker
@@ -110,15 +110,6 @@ def test_a_short_request_overtakes_a_long_one(host: Host, join: Join) -> None:
     assert central.process(_job("gray", name="short")).image == "out__gray.png"
     assert not any(future.done() for future in slow)
     assert {future.result().image for future in slow} == {"out__slow.png"}
-
-
-def test_a_gateway_is_heard_of(
-    host: Host, broker: Broker, ice: Ice.Communicator, eventually: Eventually
-) -> None:
-    """So that one that begins anew is greeted, and need not wait for the next announcement."""
-    gateway = IceFlix.GatewayPrx.uncheckedCast(serve(ice, IceFlix.Gateway()))
-    farm_topic(broker).gatewayService(gateway, "new")
-    eventually(lambda: host.directory.find(GATEWAY, "new"))
 
 
 def test_none_left_is_a_refusal(host: Host) -> None:

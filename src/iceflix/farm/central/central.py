@@ -33,10 +33,12 @@ class Central:
             raise Denial(
                 NO_SERVERS, "the filter administrator has not said yet which filters run; try again"
             )
+        if not running:
+            raise Denial(NO_SERVERS, "no ring runs any filter at the moment; try again")
         unknown = sorted({step.filter for step in job.steps} - set(running))
         if unknown:
             names = ", ".join(name[:40] for name in unknown[:_SHOWN])
-            there = ", ".join(running[: _SHOWN * 2]) or "none"
+            there = ", ".join(running[: _SHOWN * 2])
             raise Denial(UNKNOWN_FILTER, f"no ring runs {names}; running are: {there}")
         return self._process(job)
 

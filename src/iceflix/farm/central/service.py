@@ -5,14 +5,7 @@ from iceflix.farm.central.dispatcher import Dispatcher, Limits
 from iceflix.farm.central.servant import CentralServant
 from iceflix.farm.central.word import Word
 from iceflix.farm.clock.chain import follow_user_administrator
-from iceflix.farm.discovery import (
-    CENTRAL,
-    FILTERADMIN,
-    GATEWAY,
-    MULTISERVER,
-    USERADMIN,
-    farm_channel,
-)
+from iceflix.farm.discovery import CENTRAL, FILTERADMIN, MULTISERVER, USERADMIN, farm_channel
 from iceflix.farm.publickey import PublicKey
 from iceflix.runtime.host import Host
 
@@ -27,8 +20,7 @@ def build(host: Host) -> None:
         settings.seconds("Central.HealthSeconds"),
         settings.integer("Central.Requests"),
     )
-    # A gateway is heard of so that it is greeted: one that begins anew knows central at once.
-    host.listen(farm_channel((CENTRAL, FILTERADMIN, GATEWAY, MULTISERVER, USERADMIN)))
+    host.listen(farm_channel((CENTRAL, FILTERADMIN, MULTISERVER, USERADMIN)))
     dispatcher = Dispatcher(host.directory, host.scheduler.after, limits)
     central = Central(dispatcher.process)
     key = PublicKey(settings.path("Farm.PublicKey"), host.directory)

@@ -107,6 +107,11 @@ class Filters:
         live = dict.fromkeys(self._rings(), "")
         return {**live, **self._assignments.all()} if self._one_each else live
 
+    def complete(self) -> bool:
+        """Whether rings live, among them all that have a filter."""
+        live = set(self._rings())
+        return bool(live) and (not self._one_each or live.issuperset(self._assignments.all()))
+
     def adopt(self) -> None:
         """Sign what was dropped into the folder (F30); little work while nothing changes there."""
         try:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 
 from iceflix.contract import Ice, IceFlix
 from iceflix.farm.central.word import sign
@@ -24,29 +24,40 @@ _LOOK_SECONDS = 2.0
 _log = get_logger(__name__)
 
 
+@dataclass(frozen=True)
+class Times:
+    """Interval of the pushes, and how long rings are waited for after a start; in seconds."""
+
+    period: float
+    patience: float
+
+
 class Push:
     """Tells every central which filters are running: after a change, and periodically (F28)."""
 
     def __init__(
-        self,
-        directory: Directory,
-        running: Callable[[], list[str]],
-        signer: Signer,
-        period: float,
+        self, directory: Directory, filters: Filters, signer: Signer, times: Times
     ) -> None:
         self._signer = signer
         self._directory = directory
-        self._running = running
-        self._period = period
+        self._filters = filters
+        self._period = times.period
+        self._young_until = time.monotonic() + times.patience
         self._lock = threading.Lock()
         self._told: list[str] | None = None
         self._told_at = 0.0
 
     def look(self) -> None:
-        """Tell them if there is something new, or if it is time."""
+        """Tell them if there is something new, or if it is time.
+
+        Not, after a start, before all rings have been heard of: central would refuse for good
+        what another ring runs.
+        """
         now = time.monotonic()
+        if now < self._young_until and not self._filters.complete():
+            return
         with self._lock:
-            names = self._running()
+            names = self._filters.running_names()
             if names == self._told and now - self._told_at < self._period:
                 return
             self._told, self._told_at = names, now
@@ -80,12 +91,10 @@ def build(host: Host) -> None:
         lambda: _rings(directory),
         one_each=settings.text("Farm.System").upper() == "B",
     )
-    push = Push(
-        directory,
-        filters.running_names,
-        signer,
-        settings.seconds("FilterAdmin.PushSeconds"),
+    times = Times(
+        settings.seconds("FilterAdmin.PushSeconds"), settings.seconds("FilterAdmin.PatienceSeconds")
     )
+    push = Push(directory, filters, signer, times)
     filters.changed = push.look
     host.listen(EVERYBODY)
     guard = AdminGuard.of(settings)
@@ -94,6 +103,7 @@ def build(host: Host) -> None:
     follow_user_administrator(host)
     directory.on_added(CENTRAL, lambda _known: push.afresh())
     directory.on_newcomer(push.look)
+    host.scheduler.after(times.patience, push.look)
     trusting = settings.flag("FilterAdmin.TrustFolder")
     host.scheduler.every(_LOOK_SECONDS, lambda: _look(filters, push, trusting=trusting))
     host.details(lambda: _details(filters.rings(), filters.running()))
