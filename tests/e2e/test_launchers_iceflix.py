@@ -73,7 +73,7 @@ def test_a_first_run(
 
     assert running.stop() == 0
     assert running.orphans() == []
-    assert not list((tmp_path / "run").glob("*-*"))
+    assert not list((tmp_path / "run").iterdir())
     assert running.lines[-1] == "stopped"
 
 

@@ -50,28 +50,53 @@ def read_command_line(arguments: Sequence[str]) -> Setting:
 
 @contextmanager
 def sole_run(folder: Path) -> Iterator[None]:
-    """Be the only run on this home. Raises Occupied, SetupError."""
+    """Be the only run on this home, with a file that says who. Raises Occupied, SetupError."""
+    file = folder / "run" / "supervisor.pid"
     try:
-        (folder / "run").mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / "run" / "supervisor.pid", os.O_RDWR | os.O_CREAT, 0o644)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle = _lock(file)
     except OSError as error:
         raise SetupError(
             f"cannot write to {folder}: {error.strerror}; ICEFLIX_HOME can name another folder"
         ) from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.ftruncate(handle, 0)
         os.write(handle, f"{os.getpid()}\n".encode())
         yield
-        os.ftruncate(handle, 0)
-    except BlockingIOError:
-        holder = os.read(handle, 20).decode(errors="replace").strip()
-        raise Occupied(
-            f"IceFlix already runs on {folder} (process {holder}); stop it first, or give "
-            "another folder with ICEFLIX_HOME"
-        ) from None
     finally:
+        if _has_name(handle, file):  # else it was deleted by hand, and may be another run's now
+            file.unlink()
         os.close(handle)
+
+
+def _lock(file: Path) -> int:
+    """Open a file and lock it; returns the descriptor. Raises Occupied, OSError.
+
+    A run that ends removes its file before it releases the lock. Who opened it just before locks a
+    file without a name, which keeps nobody out, and has to open it anew.
+    """
+    while True:
+        handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(handle, 20).decode(errors="replace").strip()
+            os.close(handle)
+            raise Occupied(
+                f"IceFlix already runs on {file.parents[1]} (process {holder}); stop it first, or "
+                "give another folder with ICEFLIX_HOME"
+            ) from None
+        if _has_name(handle, file):
+            return handle
+        os.close(handle)
+
+
+def _has_name(handle: int, file: Path) -> bool:
+    """Whether an open file is still the one of this name."""
+    try:
+        return os.path.samestat(os.fstat(handle), file.stat())
+    except FileNotFoundError:
+        return False
 
 
 def check_main_port(setting: Setting, communicator: Ice.Communicator) -> None:
