@@ -76,7 +76,7 @@ def playing_now(session: Session) -> v.Playing | None:
         ("x" * 10_000, "address"),
         ("\x1b[31mred", "is not a proxy"),
         ("IceFlix/Main", "address"),
-        ("IceFlix/Main:tcp -h 127.0.0.1 -p 1", "not running"),
+        ("IceFlix/Main:tcp -h 127.0.0.1 -p 1", r"not running.*run_iceflix,.*--Client\.Main=PROXY$"),
         ("IceFlix/Main:tcp -h no.such.host.invalid -p 10010", "no computer"),
     ],
 )

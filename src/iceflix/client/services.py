@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from iceflix.client.sentences import NotNow, Sentence, WrongObject, say
+from iceflix.client.sentences import ClientError, NotNow, Sentence, Unreachable, WrongObject, say
 from iceflix.client.text import safe
 from iceflix.client.wire import Wire, explain, is_dead
 from iceflix.contract import Ice, IceFlix
@@ -26,13 +26,23 @@ async def recognise_main(wire: Wire, text: str) -> IceFlix.MainPrx:
             say("Somebody answers there, but knows nothing called “{name}”.", name=safe(identity))
         ) from error
     except Ice.Exception as error:
-        raise explain(error, MAIN) from error
+        raise _explain_main(error) from error
     if not is_main:
         kind = next((name for name in kinds if name.startswith("::IceFlix::")), "::Ice::Object")
         raise WrongObject(
             say("That is not a Main but another object, of type {kind}.", kind=safe(kind, 60))
         )
     return IceFlix.MainPrx.uncheckedCast(proxy)
+
+
+def _explain_main(error: Ice.Exception) -> ClientError:
+    """Main is the one service whose address people give, and which they start."""
+    if isinstance(error, Ice.ConnectionRefusedException):
+        return Unreachable(
+            say("Main is not running: nobody listens at its address. Start it with ./run_iceflix, "
+                "or name one that runs elsewhere: --Client.Main=PROXY")
+        )  # fmt: skip
+    return explain(error, MAIN)
 
 
 class Services:
@@ -99,7 +109,7 @@ class Services:
         except IceFlix.TemporaryUnavailable as error:
             raise explain(error, what) from error
         except Ice.Exception as error:
-            raise explain(error, MAIN) from error
+            raise _explain_main(error) from error
         if found is None:
             raise NotNow(say("{who} is not available at the moment.", who=what))
         return found
