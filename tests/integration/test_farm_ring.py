@@ -122,13 +122,37 @@ def test_system_a_survives_freezing(stage: Stage, eventually: Eventually) -> Non
     stage.check(stage.submit(server, CHAIN, 6), CHAIN)
 
 
-def test_a_multiserver_answers_while_it_is_busy(stage: Stage) -> None:
-    """Health within a second with a hundred jobs queued; a full queue refuses at once (F31)."""
-    stage.properties["Multiserver.Queue"] = "150"
-    stage.up(_plan("A", 1, 1, 1))
+def test_when_no_node_lives_requests_are_refused(stage: Stage) -> None:
+    """Long before their deadline, with what to do about it; a node that joins is used (F47)."""
+    stage.up(_plan("A", 1, 1, 2))
     server = stage.multiserver("multiserver1")
-    stage.signal("ring1-node1", signal.SIGSTOP)
-    jobs = stage.submit(server, CHAIN, 150)
+    stage.check(stage.submit(server, CHAIN, 2), CHAIN)
+    for name in ("ring1-node1", "ring1-node2"):
+        stage.signal(name, signal.SIGKILL)
+    refusals = []
+    for _ in range(2):
+        (job,) = stage.submit(server, CHAIN, 1)
+        with pytest.raises(IceFlix.Denied) as denied:
+            job.result(24)
+        refusals.append(denied.value)
+    assert [refusal.reason for refusal in refusals] == ["SIN_SERVIDORES"] * 2
+    assert "no ring lives; start nodes" in refusals[0].detail
+
+    properties = {"Farm.System": "A", "Node.Ring": "ring1", "Node.Slots": "1"}
+    joining = Start("ring1-node3", "node", properties)
+    stage.processes[joining.name] = stage.farm.add(joining, stage.properties)
+    wait_until(lambda: list(server.health().rings) == ["ring1"], 30, "the ring is there again")
+    stage.check(stage.submit(server, CHAIN, 2), CHAIN)
+
+
+def test_a_multiserver_answers_while_it_is_busy(stage: Stage, signer: Signer) -> None:
+    """Health within a second with a hundred jobs queued; a full queue refuses at once (F31)."""
+    stage.properties |= {"Multiserver.Queue": "150", "Farm.FilterSeconds": "300"}
+    stage.up(_plan("A", 1, 1, 1))
+    Publisher(stage.farm.home / "filters", signer).add("endless", ENDLESS)
+    server = stage.multiserver("multiserver1")
+    endless = stage.submit(server, ["endless"], 3)  # one at work, two that it has waiting
+    jobs = stage.submit(server, CHAIN, 147)
     for _ in range(5):
         began = time.monotonic()
         health = server.health()
@@ -148,7 +172,10 @@ def test_a_multiserver_answers_while_it_is_busy(stage: Stage) -> None:
     with pytest.raises(IceFlix.Denied) as denied:
         jobs[-1].result(5)
     assert denied.value.reason == "PLAZO_VENCIDO"
-    stage.signal("ring1-node1", signal.SIGCONT)
+    for number, job in enumerate(endless, start=1):
+        server.cancel(f"job{number}")
+        with pytest.raises(IceFlix.Denied):
+            job.result(10)
     stage.check(jobs[:-1], CHAIN)
     _look(stage)
     missing = server.submitAsync(IceFlix.Job("x", "nowhere.png", [IceFlix.Step("gray", {})], 9.0))

@@ -31,6 +31,7 @@ _LATER_MILLIS = 1000  # what an answer may take beyond the deadline that it was 
 _CALL_OFF_MILLIS = 1000
 _FRESH_SECONDS = 0.2  # so long a multiserver that was well is well for further requests
 _NEVER = float("-inf")
+_BUSY = "all multiservers are busy; try again later"
 _log = get_logger(__name__)
 _Result = IceFlix.JobResult
 _Multiserver = IceFlix.MultiserverPrx
@@ -169,7 +170,7 @@ class Dispatcher:
                 _log.warning("multiserver is ill", id=server, error=type(error).__name__)
                 self._do(run, lambda: self._gone(run, server))
             elif ended.result().queued >= ended.result().capacity:
-                self._do(run, lambda: run.errand.ill(server, self._live(run), full=True))
+                self._do(run, lambda: run.errand.ill(server, self._live(run), full=_BUSY))
             else:
                 self._servers[server].well_at = time.monotonic()
                 self._do(run, lambda: run.errand.healthy(server, time.monotonic()))
@@ -192,7 +193,8 @@ class Dispatcher:
                 _log.warning("multiserver lost", id=server, error=type(error).__name__)
                 self._do(run, lambda: self._gone(run, server))
             elif error.reason == NO_SERVERS:
-                self._do(run, lambda: run.errand.ill(server, self._live(run), full=True))
+                why = error.detail or _BUSY
+                self._do(run, lambda: run.errand.ill(server, self._live(run), full=why))
             else:
                 denied = error
                 self._do(run, lambda: run.errand.refused(server, denied.reason, denied.detail))

@@ -67,7 +67,7 @@ class Errand(Generic[R]):
         self._deadline = deadline
         self._tried: list[str] = []
         self._working: str | None = None
-        self._full = False
+        self._full = ""
         self.ended = False
 
     def begin(self, live: Collection[str]) -> list[Effect[R]]:
@@ -81,8 +81,11 @@ class Errand(Generic[R]):
         self._working = server
         return [Submit(server, max(0.0, self._deadline - now))]
 
-    def ill(self, server: str, live: Collection[str], *, full: bool = False) -> list[Effect[R]]:
-        """It did not answer, or (``full``) has no room: when asked, or instead of a result."""
+    def ill(self, server: str, live: Collection[str], *, full: str = "") -> list[Effect[R]]:
+        """It did not answer, or can take no job: when asked, or instead of a result.
+
+        full: why it takes none, in a sentence; empty: it did not answer.
+        """
         if self.ended or server != self._tried[-1]:
             return []
         self._full = self._full or full
@@ -121,7 +124,7 @@ class Errand(Generic[R]):
             self._tried.append(server)
             return [AskHealth(server)]
         if self._full:
-            return self._refuse(NO_SERVERS, "all multiservers are busy; try again later")
+            return self._refuse(NO_SERVERS, self._full)
         return self._refuse(NO_SERVERS, "no multiserver answers; try again later")
 
     def _refuse(self, reason: str, detail: str) -> list[Effect[R]]:

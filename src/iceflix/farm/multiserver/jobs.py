@@ -10,6 +10,9 @@ ignored. Results are written under one name by rename, so an attempt more change
 A ring that runs every filter (System A) gets the whole chain for one node; a ring that runs one
 (System B) gets the steps, one after the other, for which it has the filter (F35, F43).
 
+A job that no living ring can do is refused, not kept until its deadline. A ring that was there a
+moment ago may come back, for whoever looks after its nodes starts them again: it is waited for.
+
 Times are seconds on a monotonic clock that the caller gives.
 """
 
@@ -19,14 +22,16 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from iceflix.contract.reasons import FILTER_FAILED, INVALID_REQUEST, NO_SERVERS, TOO_LATE
-from iceflix.farm.model import Completion, Job, JobResult, NodeLoad, RingReport, Task
+from iceflix.farm.model import Completion, Job, JobResult, RingReport, Task
 from iceflix.farm.multiserver.effects import Answer, CallOff, CleanUp, Effect, KickRing, Refuse
+from iceflix.farm.multiserver.rings import Rings
 from iceflix.farm.ring.placement import Seat, place, seats
 
 _Held = defaultdict[tuple[str, str], list[float]]  # ages of tasks, by ring and node
 _OUTCOMES_KEPT = 1000
 _ATTEMPTS = 10
 _REST_SECONDS = 0.1  # before a task is given again that a node lacked the means for
+_NO_RING = "no ring lives; start nodes (iceflix farm status tells who is there)"
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Policy:
     """Who we are, and our bounds. ``only_ring``: the ring that we serve (A); empty: any (B).
 
     ``patience``: how long a step waits for a ring that is better placed than the one that asks.
+    A ring has gone after ``ring_seconds`` of silence; a job that none of the others can do is
+    refused ``hope_seconds`` later.
     """
 
     own_id: str
@@ -41,6 +48,7 @@ class Policy:
     capacity: int = 500
     lease_seconds: float = 2.0
     ring_seconds: float = 5.0
+    hope_seconds: float = 4.0
     patience: float = 0.2
 
 
@@ -96,6 +104,7 @@ class _Entry:
     attempts: dict[str, _Attempt] = field(default_factory=dict)
     lease: _Lease | None = None
     waiting_since: float = 0.0
+    hopeless: float = 0.0  # seconds, as far as we listened, without a ring that could do it
 
     @property
     def next_filter(self) -> str:
@@ -108,26 +117,13 @@ class _Entry:
         self.waiting_since = now
 
 
-@dataclass
-class _RingState:
-    """A ring as it last reported."""
-
-    report: RingReport
-    heard: float
-    loads: tuple[NodeLoad, ...]
-
-    def runs(self, name: str) -> bool:
-        """Whether it can do a step with this filter."""
-        return self.report.filter in ("", name)
-
-
 class Jobs:
     """Events in, effects out; not thread-safe."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._jobs: dict[str, _Entry] = {}
-        self._rings: dict[str, _RingState] = {}
+        self._rings = Rings(policy.ring_seconds)
         self._outcomes: OrderedDict[str, Answer | Refuse] = OrderedDict()
         self._task_seconds = 0.05
 
@@ -144,6 +140,8 @@ class Jobs:
         if len(self._jobs) >= self._policy.capacity:
             full = f"all {self._policy.capacity} places of the queue are taken; try again later"
             return [Refuse(job.job, NO_SERVERS, full)]
+        if self._rings.given_up:
+            return [Refuse(job.job, NO_SERVERS, _NO_RING)]
         entry = _Entry(job, target, now, _Progress(source=job.image), waiting_since=now)
         self._jobs[job.job] = entry
         return list(self._kicks(entry, now))
@@ -162,7 +160,7 @@ class Jobs:
     def health(self, now: float) -> Health:
         """How many wait, how many are worked on, for whom (F25)."""
         leased = sum(entry.lease is not None for entry in self._jobs.values())
-        rings = tuple(sorted(ring for ring, _ in self._fresh(now)))
+        rings = tuple(sorted(ring for ring, _ in self._rings.fresh(now)))
         return Health(len(self._jobs) - leased, leased, self._policy.capacity, rings)
 
     # -- the rings
@@ -176,9 +174,7 @@ class Jobs:
             effects += self._completed(completion, now)
         if self._deposed(report, now):
             return [], effects
-        loads = tuple(load for load in report.nodes if load.node not in report.failed_nodes)
-        before = self._rings.get(report.ring)
-        self._rings[report.ring] = _RingState(report, now, loads)
+        before = self._rings.note(report, now)
         anew = before is not None and (before.report.epoch, before.report.master) != (
             report.epoch,
             report.master,
@@ -195,14 +191,12 @@ class Jobs:
 
     def ring_lost(self, ring: str) -> None:
         """A ring cannot be reached: do not hold work back for it."""
-        self._rings.pop(ring, None)
+        self._rings.lost(ring)
 
     def tick(self, now: float) -> list[Effect]:
         """Time passed: deadlines, leases, silent rings."""
         effects: list[Effect] = []
-        for ring, state in list(self._rings.items()):
-            if now - state.heard > self._policy.ring_seconds:
-                del self._rings[ring]
+        listened = self._rings.tick(now)
         for entry in list(self._jobs.values()):
             if now - entry.accepted >= entry.job.deadline_seconds:
                 waited = f"not done within {entry.job.deadline_seconds:g} s"
@@ -210,6 +204,8 @@ class Jobs:
             elif entry.lease and now - entry.lease.renewed > self._policy.lease_seconds:
                 entry.give_back(now)
                 effects += self._kicks(entry, now)
+            elif self._hopeless(entry, listened, now):
+                effects += self._forsake(entry, now)
             elif 0 < entry.progress.rests_until <= now:
                 entry.progress.rests_until = 0.0
                 effects += self._kicks(entry, now)
@@ -223,17 +219,25 @@ class Jobs:
     # -- inside
 
     def _why(self, entry: _Entry, waited: str, now: float) -> str:
-        if entry.lease is None and not any(s.runs(entry.next_filter) for _, s in self._fresh(now)):
+        if entry.lease is None and not self._rings.hoped_for(entry.next_filter, now):
             return f"{waited}: no ring runs the filter {entry.next_filter}"
         return waited
 
-    def _fresh(self, now: float) -> Iterator[tuple[str, _RingState]]:
-        for ring, state in self._rings.items():
-            if now - state.heard <= self._policy.ring_seconds:
-                yield ring, state
+    def _hopeless(self, entry: _Entry, listened: float, now: float) -> bool:
+        """Whether no ring that can do it has been heard for too long."""
+        hope = self._rings.hoped_for(entry.next_filter, now)
+        entry.hopeless = 0.0 if hope else entry.hopeless + listened
+        return entry.hopeless >= self._policy.hope_seconds
+
+    def _forsake(self, entry: _Entry, now: float) -> list[Effect]:
+        if self._rings.any_heard(now):
+            none = f"no ring runs the filter {entry.next_filter} any more; assign it to one"
+            return self._refuse(entry, NO_SERVERS, none)
+        self._rings.given_up = True
+        return self._refuse(entry, NO_SERVERS, _NO_RING)
 
     def _kicks(self, entry: _Entry, now: float) -> Iterator[KickRing]:
-        for ring, state in self._fresh(now):
+        for ring, state in self._rings.fresh(now):
             if state.runs(entry.next_filter):
                 yield KickRing(ring)
 
@@ -328,7 +332,7 @@ class Jobs:
         patient = now - entry.waiting_since <= self._policy.patience
         rings = {
             ring: state.loads
-            for ring, state in self._fresh(now)
+            for ring, state in self._rings.fresh(now)
             if ring == report.ring or (patient and state.runs(entry.next_filter))
         }
         return place(seats(rings, held), self._task_seconds)

@@ -95,10 +95,10 @@ def test_all_full_is_told_apart() -> None:
     errand: Errand[str] = Errand(Rotation(), 10.0)
     errand.begin(["a", "b"])
     errand.healthy("a", 0.0)
-    assert errand.ill("a", ["a", "b"], full=True) == [AskHealth("b")]
-    [refusal] = errand.ill("b", ["a", "b"], full=True)
+    assert errand.ill("a", ["a", "b"], full="a is busy") == [AskHealth("b")]
+    [refusal] = errand.ill("b", ["a", "b"], full="b is busy")
     assert isinstance(refusal, Refuse)
-    assert "busy" in refusal.detail
+    assert refusal.detail == "a is busy"
 
 
 def test_a_refusal_is_final() -> None:
@@ -139,7 +139,7 @@ def test_there_is_one_end_whatever_happens(live: set[str], events: list[tuple[st
         if what == "healthy":
             effects += errand.healthy(server, 1.0)
         elif what in ("ill", "full"):
-            effects += errand.ill(server, live, full=what == "full")
+            effects += errand.ill(server, live, full="busy" if what == "full" else "")
         elif what == "answered":
             effects += errand.answered(server, "r")
         elif what == "refused":

@@ -217,6 +217,72 @@ def test_a_deadline_says_when_no_ring_runs_the_filter() -> None:
     assert "no ring runs the filter gray" in late.detail
 
 
+def _listen(jobs: Jobs, since: float, until: float) -> dict[str, tuple[float, Refuse]]:
+    """Let time pass without a word from any ring; returns who was refused, and when."""
+    refused = {}
+    for tick in range(round(since * 5) + 1, round(until * 5) + 1):
+        for effect in jobs.tick(tick / 5):
+            if isinstance(effect, Refuse):
+                refused[effect.job] = (tick / 5, effect)
+    return refused
+
+
+def test_when_no_ring_lives_nobody_waits_for_the_deadline(jobs: Jobs) -> None:
+    """What is under way waits a little for nodes that come back; later requests hardly."""
+    jobs.submit(_job("given", "gray"), "out", 0.0)
+    jobs.submit(_job("waiting", "gray"), "out", 0.0)
+    jobs.exchange(replace(REPORT, nodes=()), 1.0)
+    jobs.ring_lost("ring")
+    refused = _listen(jobs, 1.0, 12.0)
+    assert {name for name, (at, _) in refused.items() if 9.5 < at < 10.5} == {"given", "waiting"}
+    for _, refusal in refused.values():
+        assert refusal.reason == "SIN_SERVIDORES"
+        assert "no ring lives; start nodes" in refusal.detail
+    (at_once,) = jobs.submit(_job("next", "gray"), "out", 60.0)
+    assert at_once == Refuse("next", "SIN_SERVIDORES", refused["given"][1].detail)
+    jobs.exchange(REPORT, 70.0)
+    assert jobs.submit(_job("later", "gray"), "out", 70.1) == [KickRing("ring")]
+
+
+def test_the_first_request_after_the_last_node_died_is_refused_soon(jobs: Jobs) -> None:
+    """Nobody was there to notice before it came."""
+    jobs.submit(_job("first", "gray"), "out", 100.0)
+    at, refusal = _listen(jobs, 100.0, 110.0)["first"]
+    assert (at < 105.0, refusal.reason) == (True, "SIN_SERVIDORES")
+
+
+def test_a_ring_that_comes_back_is_in_time(jobs: Jobs) -> None:
+    """Its nodes are started again by whoever looks after them."""
+    jobs.submit(_job("j", "gray"), "out", 0.0)
+    jobs.ring_lost("ring")
+    assert not _listen(jobs, 0.0, 8.0)
+    assert [task.task for task in _give(jobs, 8.1, replace(REPORT, epoch=2))] == ["j/0/1"]
+    assert not _listen(jobs, 8.1, 12.0)
+
+
+def test_a_multiserver_that_was_frozen_refuses_nobody_for_it(jobs: Jobs) -> None:
+    """It heard nobody, but it did not listen either."""
+    jobs.submit(_job("j", "gray"), "out", 0.0)
+    assert not _listen(jobs, 0.0, 1.0)
+    assert not _listen(jobs, 50.0, 51.0)
+    assert len(_give(jobs, 51.1)) == 1
+
+
+def test_a_filter_that_no_ring_runs_any_more_is_not_waited_for() -> None:
+    """System B: the ring that ran it has died, or runs another one now; the others live."""
+    jobs = Jobs(Policy("m"))
+    turn = RingReport("r1", "a", 1, "turn", "t", (LOAD,))
+    jobs.exchange(turn, 0.0)
+    jobs.submit(_job("j", "cut"), "out", 0.0)
+    jobs.submit(_job("k", "turn"), "out", 0.0)
+    assert len(_give(jobs, 3.0, turn)) == 1
+    refused = _listen(jobs, 3.0, 7.5)
+    assert [refusal.detail for _, refusal in refused.values()] == [
+        "no ring runs the filter cut any more; assign it to one"
+    ]
+    assert jobs.submit(_job("l", "turn"), "out", 7.6) == [KickRing("r1")]
+
+
 def test_a_filters_failure_is_the_jobs_and_a_nodes_is_not(jobs: Jobs) -> None:
     """A filters failure is the jobs and a nodes is not."""
     jobs.submit(_job("j", "gray"), "out", 0.0)
