@@ -84,13 +84,17 @@ class _Lease:
 
 @dataclass
 class _Progress:
-    """How far a job is: the next step, what it reads, the hashes so far, a pause."""
+    """How far a job is: the next step, what it reads, the hashes so far, a pause.
+
+    hopeless: seconds, as far as we listened, without a ring that could do the next step.
+    """
 
     step: int = 0
     source: str = ""
     source_sha256: str = ""
     filter_sha256: tuple[str, ...] = ()
     rests_until: float = 0.0
+    hopeless: float = 0.0
 
 
 @dataclass
@@ -104,7 +108,6 @@ class _Entry:
     attempts: dict[str, _Attempt] = field(default_factory=dict)
     lease: _Lease | None = None
     waiting_since: float = 0.0
-    hopeless: float = 0.0  # seconds, as far as we listened, without a ring that could do it
 
     @property
     def next_filter(self) -> str:
@@ -226,8 +229,8 @@ class Jobs:
     def _hopeless(self, entry: _Entry, listened: float, now: float) -> bool:
         """Whether no ring that can do it has been heard for too long."""
         hope = self._rings.hoped_for(entry.next_filter, now)
-        entry.hopeless = 0.0 if hope else entry.hopeless + listened
-        return entry.hopeless >= self._policy.hope_seconds
+        entry.progress.hopeless = 0.0 if hope else entry.progress.hopeless + listened
+        return entry.progress.hopeless >= self._policy.hope_seconds
 
     def _forsake(self, entry: _Entry, now: float) -> list[Effect]:
         if self._rings.any_heard(now):
