@@ -232,6 +232,8 @@ def test_system_b_takes_a_picture_from_ring_to_ring(
         files = sorted((stage.farm.home / "nodes").glob(f"{ring}-*/{name}.py"))
         assert [file.read_bytes() for file in files] == [files[0].read_bytes()] * 2
         assert stage.token(ring).filter[0].sha256 == library_sha256(name)
+        files[0].write_bytes(b"tampered with")
+        wait_until(lambda f=files: f[0].read_bytes() == f[1].read_bytes(), 20)  # type: ignore[misc]
 
     stage.signal("multiserver1", signal.SIGKILL)
     jobs = stage.submit(servers[1], chain, 20)

@@ -40,6 +40,10 @@ class Hands:
         """Verify and keep a filter, before the tasks that come after it."""
         self._later(lambda: self._codes.store(code))
 
+    def compare(self) -> None:
+        """Have a look at the filters on disk."""
+        self._later(self._codes.compare)
+
     def start(self, task: Task, done: Callable[[Completion], None]) -> None:
         """Do a task; ``done`` is called exactly once."""
         self._later(lambda: self._start(task, done))

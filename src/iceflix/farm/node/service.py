@@ -26,6 +26,7 @@ KIND = "node"
 _LEAVE_SECONDS = 0.5
 _MEASURE_SECONDS = 1.0
 _MEASURE_IDLE_SECONDS = 5.0
+_COMPARE_SECONDS = 5.0
 _IDLE_TURNS = 8
 _MEGABYTE = 1024 * 1024
 
@@ -44,16 +45,18 @@ def build(host: Host) -> None:
     host.on_stop(workshop.stop)
     load = NodeLoad(host.identifier, float(len(meter.processors)), slots=slots)
     member = Member(me, load, time.monotonic())
-    shell = Shell(host, member, Hands(workshop, _codes(host, system)))
+    hands = Hands(workshop, _codes(host, system))
+    shell = Shell(host, member, hands)
     proxy = host.publish(RingServant(shell))
     host.announce(nodes, proxy, farm_channel(()))
     follow_user_administrator(host)
-    directory = host.directory
-    directory.on_added(nodes, shell.peer_added)
-    directory.on_removed(nodes, shell.peer_removed)
-    directory.on_added(MULTISERVER, shell.multiserver_added)
-    directory.on_removed(MULTISERVER, shell.multiserver_removed)
+    host.directory.on_added(nodes, shell.peer_added)
+    host.directory.on_removed(nodes, shell.peer_removed)
+    host.directory.on_added(MULTISERVER, shell.multiserver_added)
+    host.directory.on_removed(MULTISERVER, shell.multiserver_removed)
     _measure_and_plan(host, shell, meter)
+    if system.one_filter:
+        host.scheduler.every(_COMPARE_SECONDS, hands.compare)
     host.on_stop(lambda: shell.leave(_LEAVE_SECONDS))
     host.details(lambda: _details(shell))
     shell.tick()

@@ -103,6 +103,43 @@ def test_what_the_token_brings_is_verified_and_written(tmp_path: Path) -> None:
     assert denial.value.reason == "SIN_SERVIDORES"
 
 
+def test_a_file_that_was_changed_is_written_anew(tmp_path: Path) -> None:
+    """At the next use and whenever it is compared, whatever was done to it; it is never run."""
+    signer = Signer.make()
+    received = Received(tmp_path / "node", _key(tmp_path, Directory(signer.public)))
+    good = _signed(signer, "plain")
+    received.store(good)
+    file = tmp_path / "node" / "plain.py"
+    for tampered in (CODE[::-1], CODE + b"import os\n", b""):
+        file.write_bytes(tampered)
+        assert received.find("plain", good.sha256).code == CODE
+        assert file.read_bytes() == CODE
+    file.unlink()
+    elsewhere = tmp_path / "elsewhere.py"
+    elsewhere.write_bytes(b"another's")
+    file.symlink_to(elsewhere)
+    received.compare()
+    assert (file.is_symlink(), file.read_bytes()) == (False, CODE)
+    assert elsewhere.read_bytes() == b"another's"
+    newer = _signed(signer, "plain", CODE + b"# newer\n")
+    received.store(newer)
+    assert received.find("plain", good.sha256).code == CODE
+    assert file.read_bytes() == newer.code
+
+
+def test_a_folder_that_takes_no_files_stops_nothing(tmp_path: Path) -> None:
+    """The code is there all the same; once it can be written, it is."""
+    signer = Signer.make()
+    (tmp_path / "node").write_text("a file")
+    received = Received(tmp_path / "node", _key(tmp_path, Directory(signer.public)))
+    good = _signed(signer, "plain")
+    received.store(good)
+    assert received.find("plain", good.sha256) == good
+    (tmp_path / "node").unlink()
+    received.compare()
+    assert (tmp_path / "node" / "plain.py").read_bytes() == CODE
+
+
 def test_what_came_before_the_key_is_verified_later(tmp_path: Path) -> None:
     """What came before the key is verified later."""
     signer = Signer.make()
