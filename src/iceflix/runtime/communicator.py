@@ -18,6 +18,7 @@ DEFAULTS = {
     "Ice.Default.Host": "127.0.0.1",
     "Ice.Default.InvocationTimeout": "10000",
     "Ice.MessageSizeMax": "2048",  # what IceStorm takes (1024) must reach us with what it adds
+    "Ice.Override.CloseTimeout": "2000",  # a hung peer never confirms the end: 60 s otherwise
     "Ice.Override.ConnectTimeout": "2000",
     "Ice.RetryIntervals": "0",
     # One thread takes replies. With two, IcePy can freeze the process: the second ends a call and
