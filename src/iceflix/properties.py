@@ -74,6 +74,11 @@ PROPERTIES = (
     Property("Farm.Filters", "{home}/filters", "system A: shared folder of signed filters"),
     Property("Farm.Images", "{home}/images", "image store: a folder, smb://..., or another URL"),
     Property(
+        "Farm.ImagesPasswordFile",
+        "{home}/images.password",
+        "password of the user that Farm.Images names, mode 0600; used if it is there",
+    ),
+    Property(
         "Farm.Isolation", "full", "full, or reduced where filters cannot be shut in by bubblewrap"
     ),
     Property(

@@ -1,5 +1,6 @@
 """The image store on a real Samba share, served as root and as an ordinary user (F05)."""
 
+import contextlib
 import os
 import subprocess
 import threading
@@ -7,15 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import smbclient
 
+from iceflix.farm.filters.signing import Signer
+from iceflix.farm.images.access import VARIABLE
 from iceflix.farm.images.naming import InvalidPath
 from iceflix.farm.images.samba import SambaStore
 from iceflix.farm.images.store import ImageStore, StoreError
+from iceflix.farm.launch import Plan
 from iceflix.farm.sandbox.limits import Limits
 from iceflix.farm.workshop import Workshop
 from iceflix.runtime.errors import InvalidRequest
+from tests.conftest import Broker
 from tests.integration.farm_samba import PASSWORD, SMBD, Samba
 from tests.integration.farm_workshop import (
     do,
@@ -26,6 +32,7 @@ from tests.integration.farm_workshop import (
     shipped,
     work_of,
 )
+from tests.integration.ring_stage import Stage
 
 pytestmark = [
     pytest.mark.slow,
@@ -222,3 +229,23 @@ def test_a_workshop_on_the_share(samba: Samba, store: SambaStore) -> None:
         assert do(workshop, work_of("cat.png", shipped("gray"), "later.png")).good
     finally:
         workshop.stop()
+
+
+def test_the_password_is_in_no_arguments(
+    samba: Samba, store: SambaStore, broker: Broker, tmp_path: Path
+) -> None:
+    """A farm on the share works, and who looks at its processes does not learn the password."""
+    stage = Stage(tmp_path / "home", broker, Signer.make())
+    stage.properties["Farm.Images"] = samba.url
+    try:
+        stage.up(Plan("A", 1, 1, 1, slots=1, services=()))
+        store.write("p1.png", (stage.farm.home / "images" / "p1.png").read_bytes())
+        jobs = stage.submit(stage.multiserver("multiserver1"), ["gray"], 1)
+        assert store.exists(jobs[0].result(30).image)
+        for process in stage.processes.values():
+            assert f":{PASSWORD}@" not in " ".join(psutil.Process(process.pid).cmdline())
+            for child in psutil.Process(process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.Error):  # gone, or shut in too well
+                    assert VARIABLE not in child.environ()
+    finally:
+        stage.close()

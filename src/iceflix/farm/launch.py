@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from iceflix.farm.images.access import hidden
 from iceflix.runtime.errors import SetupError
 from iceflix.runtime.files import atomic_write, exclusive_lock
 
@@ -207,13 +208,13 @@ class Farm:
     # -- inside
 
     def _launch(self, start: Start, properties: Mapping[str, str]) -> Running:
-        given = {**start.properties, **properties}
+        given, secret = hidden({**start.properties, **properties})
         command = [sys.executable, "-P", "-m", "iceflix.ops.serve", start.kind]
         command += [f"--{key}={value}" for key, value in given.items()]
         with self._log(start.name).open("wb") as log:
             process = subprocess.Popen(  # pylint: disable=consider-using-with  # it outlives us
                 command,
-                env={**os.environ, "ICEFLIX_HOME": str(self.home)},
+                env={**os.environ, **secret, "ICEFLIX_HOME": str(self.home)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import iceflix
 from iceflix.contract import Ice
+from iceflix.farm.images.access import hand_down
 from iceflix.ops import farm, firstrun, foreground, icestorm, watch
 from iceflix.ops.broker import Broker
 from iceflix.ops.console import choose_console
@@ -41,6 +42,7 @@ def read_command_line(arguments: Sequence[str]) -> Setting:
         raise SetupError(
             f"unknown argument {rest[0]!r}; properties look like --Group.Name=value, see --help"
         )
+    given = hand_down(given)
     folder = home()
     services = {
         kind: Settings(folder, with_configuration(given, configuration(kind))) for kind in SERVICES

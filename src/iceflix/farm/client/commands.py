@@ -19,6 +19,7 @@ from iceflix.farm.client import dialogue
 from iceflix.farm.client.doors import Door, open_door
 from iceflix.farm.filters.parse import parse_chain
 from iceflix.farm.gateway.desk import Request
+from iceflix.farm.images.access import open_store
 from iceflix.farm.images.store import ImageStore
 from iceflix.runtime.errors import Denial, InvalidRequest, SetupError
 from iceflix.runtime.settings import Settings
@@ -70,7 +71,7 @@ def filter_images(context: click.Context, /, images: Sequence[str], **options: A
     leaves this program, only its SHA-256 does.
     """
     settings: Settings = context.obj
-    store = ImageStore.from_url(settings.text("Farm.Images"))
+    store = open_store(settings)
     if images:
         wish = _wish_of(options["chain"], options["user"])
         place = _upload if options["upload"] else _there

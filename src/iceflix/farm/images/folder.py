@@ -25,7 +25,7 @@ class FolderStore(ImageStore):
     that nobody can put one there in between.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, _password: str = "") -> None:
         place = unquote(urlsplit(url).path) if url.lower().startswith("file://") else url
         self._root = Path(place).expanduser().absolute()
         self.label = str(self._root)

@@ -34,12 +34,13 @@ def _changed(facts: dict[str, Any]) -> float:
 class RemoteStore(ImageStore):
     """Links, where the far side has any, are the far side's to forbid."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, password: str = "") -> None:
         parts = urlsplit(url)
         place = parts.netloc.rpartition("@")[2]
         self.label = f"{parts.scheme}://{place}{parts.path}"
+        options = {"password": password} if password else {}
         try:
-            system, root = fsspec.core.url_to_fs(url)
+            system, root = fsspec.core.url_to_fs(url, **options)
         except (ValueError, ImportError, OSError) as error:
             raise SetupError(f"images cannot be kept at {self.label}: {error}") from error
         self._system: Any = system

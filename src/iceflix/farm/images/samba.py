@@ -59,9 +59,9 @@ T = TypeVar("T")
 
 
 class SambaStore(ImageStore):
-    """``smb://user:password@host:port/share/folder``."""
+    """``smb://user@host:port/share/folder``; the password may stand in it, after the user."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, password: str = "") -> None:
         parts = urlsplit(url)
         share = [piece for piece in unquote(parts.path).split("/") if piece]
         try:
@@ -76,7 +76,7 @@ class SambaStore(ImageStore):
         self._connections: dict[str, Any] = {}
         self._options: dict[str, Any] = {
             "username": unquote(parts.username or "guest"),
-            "password": unquote(parts.password or ""),
+            "password": unquote(parts.password or "") or password,
             "port": port,
             "connection_timeout": CONNECT_SECONDS,
         }

@@ -46,13 +46,14 @@ class ImageStore(abc.ABC):
     label = ""
 
     @staticmethod
-    def from_url(url: str) -> "ImageStore":
-        """A path, ``smb://user:password@host:port/share/folder``, or a URL for fsspec.
+    def from_url(url: str, password: str = "") -> "ImageStore":
+        """A path, ``smb://user@host:port/share/folder``, or a URL for fsspec.
 
-        Raises SetupError for one that makes no sense. Connects when it is first used.
+        password: for a URL that has none. Connects when it is first used. Raises SetupError for
+        a URL that makes no sense.
         """
         scheme = urlsplit(url).scheme.lower() if "://" in url else ""
-        made = pkgutil.resolve_name(_KINDS.get(scheme, _OTHERS))(url)
+        made = pkgutil.resolve_name(_KINDS.get(scheme, _OTHERS))(url, password)
         assert isinstance(made, ImageStore)
         return made
 

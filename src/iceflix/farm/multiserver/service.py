@@ -3,7 +3,7 @@
 from iceflix.contract import Ice
 from iceflix.farm.clock.chain import follow_user_administrator
 from iceflix.farm.discovery import MULTISERVER, USERADMIN, farm_channel
-from iceflix.farm.images.store import ImageStore
+from iceflix.farm.images.access import open_store
 from iceflix.farm.multiserver.counter import Counter
 from iceflix.farm.multiserver.jobs import Jobs, Policy
 from iceflix.farm.multiserver.servant import MultiserverServant
@@ -26,7 +26,7 @@ def build(host: Host) -> None:
         only_ring=name if system == "A" else "",
         capacity=settings.integer("Multiserver.Queue"),
     )
-    store = ImageStore.from_url(settings.text("Farm.Images"))
+    store = open_store(settings)
     counter = Counter(Jobs(policy), store, host.scheduler.after)
     # The rings know a multiserver's name by its identity's category.
     identity = Ice.Identity(host.identifier, name)

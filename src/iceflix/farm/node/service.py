@@ -6,7 +6,7 @@ from pathlib import Path
 
 from iceflix.farm.clock.chain import follow_user_administrator
 from iceflix.farm.discovery import FILTERADMIN, MULTISERVER, USERADMIN, farm_channel, node_kind
-from iceflix.farm.images.store import ImageStore
+from iceflix.farm.images.access import open_store
 from iceflix.farm.model import NodeLoad
 from iceflix.farm.node.code import CodeSource, Received, SharedFolder
 from iceflix.farm.node.hands import Hands
@@ -40,7 +40,7 @@ def build(host: Host) -> None:
     meter = _meter(settings.path("Node.Proc"))
     slots = settings.integer("Node.Slots") or len(meter.processors)
     me = Me(ring, host.identifier, settings.integer("Ring.Priority"), system, _timing(settings))
-    store = ImageStore.from_url(settings.text("Farm.Images"))
+    store = open_store(settings)
     workshop = Workshop(store, Limits.of(settings), slots)
     host.on_stop(workshop.stop)
     load = NodeLoad(host.identifier, float(len(meter.processors)), slots=slots)
