@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +32,6 @@ pytestmark = pytest.mark.slow
 
 FRAME_BYTES = 192 * 108 * 3 // 2
 ENCODINGS = {"aac": "MPEG4-GENERIC", "mp3": "MPA", "opus": "OPUS"}
-
-
-@pytest.fixture(name="clips", scope="module")
-def _clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
-    return Clips(tmp_path_factory.mktemp("clips"))
-
-
-@pytest.fixture(name="sender")
-def _sender() -> Iterator[GstSender]:
-    sender = GstSender()
-    yield sender
-    sender.close()
 
 
 @pytest.fixture(name="played", scope="module")
@@ -117,9 +104,9 @@ def test_languages_are_told(clips: Clips, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["h265-aac.mp4", "h265-opus.mkv", "h265-mp3.ts"])
-def test_ffmpeg_plays_it(name: str, clips: Clips, sender: GstSender, tmp_path: Path) -> None:
+def test_ffmpeg_plays_it(name: str, clips: Clips, pipelines: GstSender, tmp_path: Path) -> None:
     """From nothing but the description; every decoded frame is the source's."""
-    recorded = ffmpeg_records(sender, medium(clips.get(name)), tmp_path, 2)
+    recorded = ffmpeg_records(pipelines, medium(clips.get(name)), tmp_path, 2)
     frames = frame_digests(recorded)
     assert len(frames) >= 0.95 * 2 / 3 * FRAMES
     assert frames == frame_digests(clips.get(name))[: len(frames)]
@@ -128,7 +115,9 @@ def test_ffmpeg_plays_it(name: str, clips: Clips, sender: GstSender, tmp_path: P
 
 
 @pytest.mark.parametrize("decoder", ["avdec_h265", "libde265dec"])
-def test_gstreamer_plays_it(decoder: str, clips: Clips, sender: GstSender, tmp_path: Path) -> None:
+def test_gstreamer_plays_it(
+    decoder: str, clips: Clips, pipelines: GstSender, tmp_path: Path
+) -> None:
     """Both decoders that Debian has: every frame, and it is the source's."""
     source = clips.get("h265-aac.mp4")
     found, port = medium(source), free_port()
@@ -142,7 +131,7 @@ def test_gstreamer_plays_it(decoder: str, clips: Clips, sender: GstSender, tmp_p
     gstreamer_plays(
         gst,
         player,
-        sender,
+        pipelines,
         Order(found, Target(HERE, port)),
         lambda: recorded.stat().st_size >= 0.95 * FRAMES * FRAME_BYTES,
     )

@@ -1,7 +1,6 @@
 """Pause, seek and start in the middle, with real pipelines: what arrives, decoded."""
 
 import itertools
-from collections.abc import Iterator
 
 import pytest
 
@@ -9,24 +8,12 @@ from iceflix.streaming.library import Medium
 from iceflix.streaming.sender import MediaError, Order, Sender, Stream, Target
 from tests.conftest import wait_until
 from tests.media.clips import RATE, SECONDS, Clips, frame_digests
-from tests.media.playing import HERE, SENDERS, End, medium
+from tests.media.playing import HERE, End, medium
 from tests.media.receiver import Packet, Receiver
 
 pytestmark = pytest.mark.slow
 
 SEEKABLE = ["bframes.mp4", "matroska.mkv", "quicktime.mov", "transport.ts", "mpeg4.avi"]
-
-
-@pytest.fixture(name="clips", scope="module")
-def _clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
-    return Clips(tmp_path_factory.mktemp("clips"))
-
-
-@pytest.fixture(name="sender", params=["paced", "gstreamer"])
-def _sender(request: pytest.FixtureRequest) -> Iterator[Sender]:
-    sender = SENDERS[request.param]()
-    yield sender
-    sender.close()
 
 
 def gapless(packets: list[Packet], skipped: int = 0) -> bool:

@@ -2,29 +2,17 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from iceflix.contract import Ice, IceFlix
+from iceflix.contract import IceFlix
 from iceflix.streaming.service import build
-from tests.conftest import Broker, HostMaker, wait_until
+from tests.conftest import HostMaker, wait_until
 from tests.media.clips import Clips
 from tests.media.foreign import Events, Foreigners, drain, take
 
 pytestmark = [pytest.mark.slow, pytest.mark.serial]
-
-
-@pytest.fixture(name="clips", scope="module")
-def _clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
-    return Clips(tmp_path_factory.mktemp("clips"))
-
-
-@pytest.fixture(name="foreigners")
-def _foreigners(ice: Ice.Communicator, broker: Broker) -> Iterator[Foreigners]:
-    with Foreigners(ice, broker) as foreigners:
-        yield foreigners
 
 
 @pytest.fixture(name="announced")

@@ -1,7 +1,6 @@
 """Our own player plays what our provider sends untouched: H.265, and every sound."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,18 +17,6 @@ from tests.media.playing import HERE, End, describe, medium
 pytestmark = pytest.mark.slow
 
 FRAME_BYTES = 192 * 108 * 3 // 2
-
-
-@pytest.fixture(name="clips", scope="module")
-def _clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
-    return Clips(tmp_path_factory.mktemp("clips"))
-
-
-@pytest.fixture(name="sender")
-def _sender() -> Iterator[GstSender]:
-    sender = GstSender()
-    yield sender
-    sender.close()
 
 
 def _play(sender: GstSender, clip: Path, output: Output) -> None:
@@ -49,19 +36,19 @@ def _play(sender: GstSender, clip: Path, output: Output) -> None:
 @pytest.mark.parametrize("name", ["h265-aac.mp4", "h265-opus.mkv", "h265-mp3.ts"])
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
 def test_a_recording_is_the_source(
-    name: str, suffix: str, clips: Clips, sender: GstSender, tmp_path: Path
+    name: str, suffix: str, clips: Clips, pipelines: GstSender, tmp_path: Path
 ) -> None:
     """Frame by frame, whatever it came from."""
     recorded = tmp_path / f"recorded{suffix}"
-    _play(sender, clips.get(name), File(recorded))
+    _play(pipelines, clips.get(name), File(recorded))
     assert frame_digests(recorded) == frame_digests(clips.get(name))
 
 
-def test_the_window_shows_the_source(clips: Clips, sender: GstSender, tmp_path: Path) -> None:
+def test_the_window_shows_the_source(clips: Clips, pipelines: GstSender, tmp_path: Path) -> None:
     """Decoded by whatever GStreamer chooses."""
     shown = tmp_path / "shown.yuv"
     video = f"videoconvert ! video/x-raw,format=I420 ! filesink location={shown}"
-    _play(sender, clips.get("h265-aac.mp4"), Window(video, "fakesink sync=true"))
+    _play(pipelines, clips.get("h265-aac.mp4"), Window(video, "fakesink sync=true"))
     raw = shown.read_bytes()
     frames = [raw[at : at + FRAME_BYTES] for at in range(0, len(raw), FRAME_BYTES)]
     digests = [hashlib.md5(frame, usedforsecurity=False).hexdigest() for frame in frames]

@@ -58,11 +58,6 @@ def _films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return films
 
 
-@pytest.fixture(name="clips", scope="module")
-def _clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
-    return Clips(tmp_path_factory.mktemp("clips"))
-
-
 @pytest.fixture(name="sender")
 def _sender() -> Iterator[PacedSender]:
     sender = PacedSender(GstSender())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from iceflix.contract import Ice, IceFlix
-from tests.conftest import Broker, HostMaker, wait_until
+from tests.conftest import wait_until
 from tests.media.clips import RATE, Clips, frame_digests
 from tests.media.foreign import take
 from tests.media.receiver import Receiver
@@ -17,16 +17,6 @@ from tests.media.staging import Stage, Staged, gone
 pytestmark = [pytest.mark.slow, pytest.mark.serial]
 
 TOKEN, GRACE = 2.0, 1.0
-
-
-@pytest.fixture(name="clips", scope="module")
-def _clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
-    return Clips(tmp_path_factory.mktemp("clips"))
-
-
-@pytest.fixture(name="stage")
-def _stage(make_host: HostMaker, ice: Ice.Communicator, broker: Broker, tmp_path: Path) -> Stage:
-    return Stage(make_host, ice, broker, tmp_path / "media")
 
 
 @pytest.fixture(name="service")

@@ -4,7 +4,6 @@ import importlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from tests.media.clips import FRAMES, Clips, frame_digests
 from tests.media.playing import (
     HERE,
     SAMPLE,
-    SENDERS,
     End,
     describe,
     ffmpeg_records,
@@ -40,18 +38,6 @@ _RECORD = [  # two seconds, decoded, without loss
     "--sout-all",
     "--run-time=2",
 ]
-
-
-@pytest.fixture(name="clips", scope="module")
-def _clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
-    return Clips(tmp_path_factory.mktemp("clips"))
-
-
-@pytest.fixture(name="sender", params=["paced", "gstreamer"])
-def _sender(request: pytest.FixtureRequest) -> Iterator[Sender]:
-    sender = SENDERS[request.param]()
-    yield sender
-    sender.close()
 
 
 def test_ffmpeg_plays_the_description(sender: Sender, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +17,6 @@ import pytest
 
 from iceflix.contract import Ice, IceFlix
 from tests.conftest import (
-    Broker,
     ProcessStarter,
     ServiceProcess,
     command,
@@ -48,23 +47,12 @@ def media(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return command(home, "media", *arguments)
 
 
-@pytest.fixture(name="clips", scope="module")
-def _clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
-    return Clips(tmp_path_factory.mktemp("clips"))
-
-
 @pytest.fixture(name="start")
 def _start(tmp_path: Path, start_process: ProcessStarter, clips: Clips) -> Start:
     """Start StreamProviders of one home."""
     (tmp_path / "media").mkdir()
     shutil.copy(clips.get("long.mp4"), tmp_path / "media" / "Long.mp4")
     return functools.partial(start_process, "streaming", "--Media.SettleSeconds=0.1")
-
-
-@pytest.fixture(name="foreigners")
-def _foreigners(ice: Ice.Communicator, broker: Broker) -> Iterator[Foreigners]:
-    with Foreigners(ice, broker) as foreigners:
-        yield foreigners
 
 
 def _play(

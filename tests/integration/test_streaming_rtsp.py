@@ -21,7 +21,7 @@ from iceflix.contract import Ice, IceFlix
 from iceflix.runtime.errors import SetupError
 from iceflix.streaming.rtsp import RTP_PORTS
 from iceflix.streaming.service import build
-from tests.conftest import Broker, HostMaker, free_port, wait_until
+from tests.conftest import free_port, wait_until
 from tests.media.clips import RATE, Clips, frame_digests
 from tests.media.foreign import take
 from tests.media.receiver import Receiver
@@ -33,16 +33,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.serial]
 TOKEN, GRACE = 2.0, 1.0
 TCP = "RTP/AVP/TCP;unicast;interleaved={}-{}"
 SHORT_LIVES = {"Auth.TokenSeconds": str(TOKEN), "Stream.GraceSeconds": str(GRACE)}
-
-
-@pytest.fixture(name="clips", scope="module")
-def _clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
-    return Clips(tmp_path_factory.mktemp("clips"))
-
-
-@pytest.fixture(name="stage")
-def _stage(make_host: HostMaker, ice: Ice.Communicator, broker: Broker, tmp_path: Path) -> Stage:
-    return Stage(make_host, ice, broker, tmp_path / "media")
 
 
 @pytest.fixture(name="service")

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,18 +32,6 @@ COPIED = [
     "silent.mp4",
 ]
 TRANSCODED = ["mpeg4.avi", "vp8.webm", "theora.ogv", "unstamped.avi"]
-
-
-@pytest.fixture(name="clips", scope="module")
-def _clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
-    return Clips(tmp_path_factory.mktemp("clips"))
-
-
-@pytest.fixture(name="sender", params=["paced", "gstreamer"])
-def _sender(request: pytest.FixtureRequest) -> Iterator[Sender]:
-    sender = SENDERS[request.param]()
-    yield sender
-    sender.close()
 
 
 def play(sender: Sender, found: Medium, receiver: Receiver, *, audio: bool = True) -> End:

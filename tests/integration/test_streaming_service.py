@@ -7,7 +7,6 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -30,23 +29,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.serial]
 TOKEN, GRACE = 2.0, 1.0
 
 
-@pytest.fixture(name="clips", scope="module")
-def _clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
-    return Clips(tmp_path_factory.mktemp("clips"))
-
-
 @pytest.fixture(name="folder")
 def _folder(tmp_path: Path, clips: Clips) -> Path:
     folder = tmp_path / "media"
     folder.mkdir()
     shutil.copy(clips.get("long.mp4"), folder / "Long.mp4")
     return folder
-
-
-@pytest.fixture(name="foreigners")
-def _foreigners(ice: Ice.Communicator, broker: Broker) -> Iterator[Foreigners]:
-    with Foreigners(ice, broker) as foreigners:
-        yield foreigners
 
 
 @dataclass

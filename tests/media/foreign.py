@@ -6,7 +6,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 from iceflix.contract import Ice, IceFlix, IceStorm
@@ -66,12 +65,7 @@ class Foreigners:  # pylint: disable=too-many-instance-attributes  # a whole wor
         self._announcer.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._leaving.set()
         self._announcer.join()
 

@@ -4,7 +4,6 @@ import re
 import socket
 import time
 from dataclasses import dataclass, field
-from types import TracebackType
 
 _INTERLEAVED = 0x24
 
@@ -34,12 +33,7 @@ class RtspClient:
     def __enter__(self) -> "RtspClient":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._socket.close()
 
     def ask(self, method: str, path: str = "", **headers: str) -> Answer:

@@ -195,37 +195,18 @@ class FakeController(IceFlix.StreamController):
             current.adapter.remove(current.id)
 
 
-class FakeControl(IceFlix.PlaybackControl):
+class FakeControl(FakeController, IceFlix.PlaybackControl):
     """A controller that can be told what to do. It sends nothing, and goes by no clock."""
 
     def __init__(self, calls: Calls, topic: str) -> None:
-        self.calls = calls
-        self.topic = topic
+        super().__init__(calls, topic)
         self.at = 0.0
         self.paused = False
 
     def getSDP(self, authentication: str, port: int, current: Ice.Current | None = None) -> str:
-        """Describe."""
-        self.calls.note("getSDP", authentication, port)
-        where = f"a=range:npt={self.at}-90\r\n"
-        return SDP + where + f"m=video {port} RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
-
-    def getSyncTopic(self, current: Ice.Current | None = None) -> str:
-        """Name."""
-        return self.topic
-
-    def refreshAuthentication(
-        self, authentication: str, current: Ice.Current | None = None
-    ) -> None:
-        """Take a token."""
-        self.calls.note("refreshAuthentication", authentication)
-
-    def stop(self, current: Ice.Current | None = None) -> None:
-        """End."""
-        self.calls.note("stop")
-        assert current is not None
-        with contextlib.suppress(Ice.NotRegisteredException):
-            current.adapter.remove(current.id)
+        """Describe, and say from where on."""
+        described = super().getSDP(authentication, port, current)
+        return described.replace("m=video", f"a=range:npt={self.at}-90\r\nm=video")
 
     def startAt(self, seconds: float, current: Ice.Current | None = None) -> None:
         """Begin there."""
@@ -270,7 +251,7 @@ class FakeProvider(IceFlix.StreamProvider):
 
     def __init__(self, calls: Calls) -> None:
         self.calls = calls
-        self.controller: type[FakeController | FakeControl] = FakeController
+        self.controller: type[FakeController] = FakeController
         self.proxies: list[Ice.ObjectPrx] = []
 
     def getStream(

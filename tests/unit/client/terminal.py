@@ -8,7 +8,6 @@ import select
 import struct
 import termios
 import time
-from types import TracebackType
 
 _CONTROLS = re.compile(
     r"\x1b\[[0-9;:?<>=]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
@@ -34,12 +33,7 @@ class Terminal:
     def __enter__(self) -> "Terminal":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.hang_up()
         if self._code is None:
             os.kill(self.pid, 9)

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
 
 from iceflix.contract import Ice
 from iceflix.runtime.errors import NotAuthorized
@@ -119,12 +118,7 @@ class World:  # pylint: disable=too-many-instance-attributes
     def __enter__(self) -> "World":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.controllers.close()
         self.scheduler.stop()
         self.workers.shutdown()
