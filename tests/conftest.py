@@ -10,10 +10,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import hypothesis
+import psutil
 import pytest
 
 from iceflix.contract import Ice, IceStorm
@@ -51,6 +52,20 @@ def freeze(pid: int) -> None:
         return all(text.rpartition(")")[2].split()[0] == "T" for text in stats)
 
     wait_until(still, 10, "every thread has stopped")
+
+
+def listening(processes: Iterable[psutil.Process]) -> set[tuple[psutil.Process, tuple[str, int]]]:
+    """Where these processes listen for TCP: who, and host and port.
+
+    Those that have ended are left out: a reader of new files is there for a moment only.
+    """
+    found = set()
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            for connection in process.net_connections("tcp"):
+                if connection.status == psutil.CONN_LISTEN:
+                    found.add((process, (connection.laddr.ip, connection.laddr.port)))
+    return found
 
 
 class Broker:

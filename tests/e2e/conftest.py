@@ -69,13 +69,19 @@ class Platform:
         (file,) = (self.home / "run").glob(f"{kind}-*.pid")
         return int(file.read_text())
 
+    def processes(self) -> list[psutil.Process]:
+        """The launcher, and all that it started."""
+        assert self._process is not None
+        with contextlib.suppress(psutil.NoSuchProcess):
+            launcher = psutil.Process(self._process.pid)
+            return [launcher, *launcher.children(recursive=True)]
+        return []
+
     def close(self) -> None:
         """End it whatever state it is in."""
         if self._process is None:
             return
-        family: list[psutil.Process] = []
-        with contextlib.suppress(psutil.NoSuchProcess):
-            family = psutil.Process(self._process.pid).children(recursive=True)
+        family = self.processes()
         with contextlib.suppress(subprocess.TimeoutExpired):
             if self._process.poll() is None:
                 self.stop()
@@ -95,9 +101,12 @@ class Platform:
 
 
 @pytest.fixture(name="platform")
-def _platform(tmp_path: Path) -> Iterator[Platform]:
-    """A running platform with the sample video and the demonstration user."""
-    platform = Platform(tmp_path / "home")
+def _platform(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Platform]:
+    """A running platform with the sample video and the demonstration user.
+
+    As it comes, unless the test is parametrized with properties of its own.
+    """
+    platform = Platform(tmp_path / "home", *getattr(request, "param", ()))
     platform.home.mkdir()
     try:
         platform.start()

@@ -7,6 +7,7 @@ and prints one JSON line for each: ``{"criterion": "X7", "passed": true, "detail
     foreign_client.py SLICE_FILE SETTING=VALUE ...      see ``World`` for the settings
 """
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import functools
@@ -163,14 +164,19 @@ class Receiver:
 
 
 CRITERIA: dict[str, Callable[[World], None]] = {}
+PATIENT: set[Callable[[World], None]] = set()  # these mostly wait: at the end, all at once
 
 
-def criterion(*names: str) -> Callable[[Callable[[World], None]], Callable[[World], None]]:
+def criterion(
+    *names: str, patient: bool = False
+) -> Callable[[Callable[[World], None]], Callable[[World], None]]:
     """Register a check for one or more criteria."""
 
     def register(check: Callable[[World], None]) -> Callable[[World], None]:
         for name in names:
             CRITERIA[name] = check
+        if patient:
+            PATIENT.add(check)
         return check
 
     return register
@@ -192,7 +198,7 @@ def main_gives_services(world: World) -> None:
     assert world.main_prx.getCatalogService().ice_isA("::IceFlix::MediaCatalog")
 
 
-@criterion("X21")
+@criterion("X21", patient=True)
 def services_announce_themselves(world: World) -> None:
     """Each kind is heard within an interval, always under the same id."""
     events = world.listen("ServiceAvailability", world.slice.ServiceAvailability)
@@ -234,7 +240,7 @@ def wrong_credentials_are_refused(world: World) -> None:
         )
 
 
-@criterion("X10", "X11")
+@criterion("X10", "X11", patient=True)
 def tokens_expire_and_are_revoked(world: World) -> None:
     """Thirty seconds, one revocation, whatever it was used for."""
     events = world.listen("AuthenticationStatus", world.slice.TokenRevocation)
@@ -435,7 +441,7 @@ def streams_stop(world: World) -> None:
     eventually(gone, 5, "the stream's topic is destroyed")
 
 
-@criterion("X27", "X28")
+@criterion("X27", "X28", patient=True)
 def authority_is_renewed_or_the_stream_ends(world: World) -> None:
     """Asked at expiry; renewed it goes on, a bad token is refused, unrenewed it ends after ten."""
     receivers = [Receiver(), Receiver()]
@@ -469,24 +475,29 @@ def authority_is_renewed_or_the_stream_ends(world: World) -> None:
     renewed.stop()
 
 
+def outcome(world: World, check: Callable[[World], None]) -> str:
+    """What is wrong, with a traceback; nothing when all is well."""
+    try:
+        check(world)
+    except Exception:  # noqa: BLE001  pylint: disable=broad-exception-caught
+        return traceback.format_exc()
+    return ""
+
+
 def main(arguments: list[str]) -> int:
     """Walk through all criteria; the exit code is the number that failed."""
     Ice.loadSlice("", [arguments[0]])
     world = World(**dict(pair.split("=", 1) for pair in arguments[1:]))
-    failures = 0
-    done: dict[Callable[[World], None], str] = {}
+    checks = dict.fromkeys(CRITERIA.values())
+    wrong = {check: outcome(world, check) for check in checks if check not in PATIENT}
+    with concurrent.futures.ThreadPoolExecutor(len(PATIENT)) as pool:
+        waiting = {check: pool.submit(outcome, world, check) for check in PATIENT}
+    wrong |= {check: future.result() for check, future in waiting.items()}
     for name, check in CRITERIA.items():
-        if check not in done:
-            try:
-                check(world)
-                done[check] = ""
-            except Exception:  # noqa: BLE001  pylint: disable=broad-exception-caught
-                done[check] = traceback.format_exc()
-        failures += bool(done[check])
-        line = {"criterion": name, "passed": not done[check], "detail": done[check]}
+        line = {"criterion": name, "passed": not wrong[check], "detail": wrong[check]}
         print(json.dumps(line), flush=True)
     world.ice.destroy()
-    return failures
+    return sum(bool(wrong[check]) for check in CRITERIA.values())
 
 
 if __name__ == "__main__":

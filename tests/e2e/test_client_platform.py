@@ -20,12 +20,14 @@ from tests.unit.client.rtp import SAMPLE, frames, streams
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 LIFETIMES_SECONDS = 4 * 30 + 5
+SHORT_SECONDS = 12  # of a token, where a lifetime is only to pass
 FRAME_RATE = 30
 
 
-def session_on(home: Path, manager: str) -> Session:
-    """A client as it comes, with its own times."""
-    settings = Settings.of(home, {"IceStorm.TopicManager.Proxy": manager})
+def session_on(home: Path, manager: str, **more: str) -> Session:
+    """A client as it comes, with its own times unless others are given."""
+    values = {f"Client.{name}": value for name, value in more.items()}
+    settings = Settings.of(home, {"IceStorm.TopicManager.Proxy": manager, **values})
     return Session(Options.of(settings))
 
 
@@ -81,7 +83,6 @@ def test_playing_and_editing_over_four_lifetimes(platform: Platform, tmp_path: P
         assert streams(tmp_path / file) == {"h264", "aac"}
 
 
-@pytest.mark.serial
 def test_a_main_that_dies_and_comes_back(platform: Platform, tmp_path: Path) -> None:
     """Playback goes on meanwhile; afterwards everything works as before."""
     with session_on(tmp_path, platform.topic_manager) as session:
@@ -101,16 +102,17 @@ def test_a_main_that_dies_and_comes_back(platform: Platform, tmp_path: Path) -> 
     assert frames(tmp_path / "out.mp4") > FRAME_RATE
 
 
-@pytest.mark.serial
+@pytest.mark.parametrize("platform", [[f"--Auth.TokenSeconds={SHORT_SECONDS}"]], indirect=True)
 def test_an_authenticator_that_dies_is_replaced(platform: Platform, tmp_path: Path) -> None:
     """Its successor has another address; the session finds it when it renews its token."""
-    with session_on(tmp_path, platform.topic_manager) as session:
+    renew = str(SHORT_SECONDS * 2 // 3)
+    with session_on(tmp_path, platform.topic_manager, RenewSeconds=renew) as session:
         signed_in(session, platform)
         wait_until(lambda: session.search_name("sample").result(20).titles, 30)
         (title,) = session.view.results
         session.select(title).result(5)
         os.kill(platform.pid("auth"), signal.SIGKILL)
-        time.sleep(30)  # the token that it gave expires
+        time.sleep(SHORT_SECONDS)  # the token that it gave expires
         session.add_tags(["still signed in"]).result(30)
         assert session.view.login.user == "demo"
         assert session.view.selection is not None

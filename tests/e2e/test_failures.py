@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from iceflix.contract import Ice, IceFlix
-from tests.conftest import ROOT, Eventually, freeze, wait_until
+from tests.conftest import ROOT, Eventually, freeze, listening, wait_until
 from tests.e2e.conftest import Platform
 
 pytestmark = [pytest.mark.slow, pytest.mark.serial, pytest.mark.timeout(300)]
@@ -102,9 +102,8 @@ def test_one_of_two_is_killed(platform: Platform, client: Client) -> None:
     """V07, V09: from five seconds on, nobody notices; the supervisor brings it back."""
     for kind in ("auth", "catalog", "streaming"):
         victims = [int(file.read_text()) for file in (platform.home / "run").glob(f"{kind}-*.pid")]
-        children = {child.pid for child in psutil.Process().children(recursive=True)}
-        (victim,) = [pid for pid in victims if psutil.Process(pid).ppid() != os.getpid()]
-        assert victim in children
+        ours = {process.pid for process in platform.processes()}
+        (victim,) = [pid for pid in victims if pid in ours]
         os.kill(victim, signal.SIGKILL)
         wait_until(lambda: _succeeds(lambda: client.tag("x")), 5, f"{kind} is replaced")
         for number in range(20):
@@ -135,11 +134,7 @@ def test_the_broker_is_restarted_empty(
     platform: Platform, client: Client, eventually: Eventually
 ) -> None:
     """V05: known services go on, new ones are found again."""
-    (icebox,) = [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if process.name() == "icebox"
-    ]
+    (icebox,) = [process for process in platform.processes() if process.name() == "icebox"]
     shutil.rmtree(platform.home / "icestorm" / "db", ignore_errors=True)
     icebox.kill()
     client.tag("while the broker is away")
@@ -167,7 +162,7 @@ def test_a_killed_provider_sends_nothing_more(platform: Platform, client: Client
 def test_nothing_is_left_behind(platform: Platform, client: Client) -> None:
     """V75: Ctrl-C ends every process within five seconds, whatever they do."""
     client.tag("busy")
-    before = psutil.Process().children(recursive=True)
+    before = platform.processes()
     assert len(before) >= 6
     began = time.monotonic()
     assert platform.stop() in (0, 130)
@@ -189,18 +184,12 @@ GARBAGE = (
 )
 
 
-def test_garbage_on_every_port(client: Client) -> None:
+def test_garbage_on_every_port(platform: Platform, client: Client) -> None:
     """Whatever bytes arrive, every service goes on, the same process as before."""
-    processes = psutil.Process().children(recursive=True)
-    ports = {
-        connection.laddr.port
-        for process in processes
-        for connection in process.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN
-    }
-    assert len(ports) >= 6
+    places = listening(platform.processes())
+    assert len(places) >= 6
     half_sent = []
-    for port in ports:
+    for _, (_, port) in places:
         for garbage in GARBAGE:
             stranger = socket.create_connection(("127.0.0.1", port), 5)
             stranger.sendall(garbage)
@@ -209,4 +198,4 @@ def test_garbage_on_every_port(client: Client) -> None:
     for stranger in half_sent:
         stranger.close()
     client.tag("after the garbage")
-    assert all(process.is_running() for process in processes)
+    assert all(process.is_running() for process, _ in places)

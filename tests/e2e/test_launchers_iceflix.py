@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from iceflix.contract import Ice, IceFlix
-from tests.conftest import ROOT, wait_until
+from tests.conftest import ROOT, listening, wait_until
 from tests.e2e.launched import STOP_SECONDS, Launched, Ports, launched
 
 pytestmark = [pytest.mark.slow, pytest.mark.serial]
@@ -221,13 +221,8 @@ def test_lan_opens_it_and_says_so(tmp_path: Path, ports: Ports) -> None:
         said = running.wait_line("exposed: ")
         assert "to the network" in said and "not encrypted" in said
         assert "./add_user demo" in running.text
-        listening = {
-            (connection.laddr[0], connection.laddr[1])
-            for child in running.children()
-            for connection in child.net_connections("tcp")
-            if connection.status == psutil.CONN_LISTEN
-        }
-        assert {port for host, port in listening if host in {"::", "0.0.0.0"}} >= {
+        places = {place for _, place in listening(running.children())}
+        assert {port for host, port in places if host in {"::", "0.0.0.0"}} >= {
             ports.main,
             ports.storm,
         }
