@@ -2,6 +2,7 @@
 
 # pylint: disable=no-member  # the functions of cv2 live in its binary
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from iceflix.farm.client.doors import open_door
 from iceflix.farm.gateway.desk import Request
 from iceflix.farm.launch import Start
 from iceflix.runtime.settings import Settings
-from tests.conftest import Broker, Eventually
+from tests.conftest import Broker, Eventually, wait_until
 from tests.e2e.farm_stage import DEADLINE, HASH, USER, Whole
 
 pytestmark = [pytest.mark.slow, pytest.mark.serial]
@@ -67,6 +68,34 @@ def _refusals(stage: Whole) -> None:
     assert stage.results() == before
 
 
+def _grep(stage: Whole, name: str) -> list[dict[str, str]]:
+    """The lines of all log files in which this stands."""
+    files = (stage.farm.home / "logs").glob("*.log")
+    texts = [text for file in files for text in file.read_text("utf-8").splitlines()]
+    return [json.loads(text) for text in texts if name in text and text.endswith("}")]
+
+
+def _one_grep_follows_a_request(stage: Whole, count: int) -> None:
+    """Its lines have the same ``correlation`` in all processes that so many requests came by."""
+    wanted = {
+        ("gateway", "request"),
+        ("central", "job given"),
+        ("central", "job done"),
+        ("multiserver", "job answered"),
+        ("node", "task done"),
+    }
+    begun = [each for each in _grep(stage, '"request"') if each["event"] == "request"]
+    names = {each["correlation"] for each in begun}
+    assert len(names) == count
+    for name in names:
+        wait_until(lambda n=name: wanted <= {_what(line) for line in _grep(stage, n)}, 10)  # type: ignore[misc]
+        assert {line["correlation"] for line in _grep(stage, name)} == {name}
+
+
+def _what(line: dict[str, str]) -> tuple[str, str]:
+    return line["service"], line["event"]
+
+
 def test_system_a(stage: Whole, eventually: Eventually) -> None:
     """Two multiservers with a ring each; a dropped filter; a late multiserver with its ring."""
     stage.whole("A", (2, 2, 1))
@@ -113,6 +142,7 @@ def test_system_b(stage: Whole, eventually: Eventually) -> None:
     chain, turned = ("rotate90", "crop:left=0.5", "rotate90"), ("crop:left=0.5", "rotate90")
     stage.check(stage.send(_names(6), chain), chain)
     stage.check(stage.send(_names(6), turned), turned)
+    _one_grep_follows_a_request(stage, 12)
     assert stage.denied("p0.png", ["gray"]) == "FILTRO_DESCONOCIDO"
 
     folder = stage.farm.home / "nodes" / "ring2-node2"

@@ -44,6 +44,11 @@ class Task:
     lease_seconds: float = 0.0
 
 
+def job_of(task: str) -> str:
+    """The job that a task, named as above, is a part of."""
+    return task.rsplit("/", 2)[0]
+
+
 @dataclass(frozen=True)
 class Completion:
     """What became of a task; ``reason`` as in ``contract.reasons``, empty when good."""

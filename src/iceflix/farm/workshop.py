@@ -20,7 +20,7 @@ from iceflix.farm.filters.spec import read_spec
 from iceflix.farm.images.container import SUFFIX
 from iceflix.farm.images.naming import InvalidPath, intermediate_path
 from iceflix.farm.images.store import ImageStore, StoreError
-from iceflix.farm.model import Completion
+from iceflix.farm.model import Completion, job_of
 from iceflix.farm.sandbox.chain import ChainFailed, Step, run_chain
 from iceflix.farm.sandbox.limits import Limits
 from iceflix.farm.sandbox.pool import Pool
@@ -148,7 +148,7 @@ class Workshop:
             result = _failed(task, FILTER_FAILED, str(error))
         except Exception:  # noqa: BLE001  # pylint: disable=broad-exception-caught
             # The ring waits for an answer, whatever is wrong here.
-            _log.exception("task_failed", task=task.work.task)
+            _log.exception("a task failed", **_about(task))
             detail = "an internal error; the node's log has more"
             result = _failed(task, FILTER_FAILED, detail)
         with self._lock:
@@ -157,7 +157,7 @@ class Workshop:
             task.done(result)
         except Exception:  # noqa: BLE001  # pylint: disable=broad-exception-caught
             # Not ours, and nobody else would see it.
-            _log.exception("callback_failed", task=task.work.task)
+            _log.exception("a task was not taken back", **_about(task))
 
     def _result(self, task: _Task) -> Completion:
         work = task.work
@@ -238,6 +238,11 @@ class Workshop:
         finally:
             with self._lock:
                 task.worker = None
+
+
+def _about(task: _Task) -> dict[str, str]:
+    """What a line of the log says of a task."""
+    return {"correlation": job_of(task.work.task), "task": task.work.task}
 
 
 def checked_step(step: CodeStep) -> Step:

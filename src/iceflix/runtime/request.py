@@ -43,9 +43,9 @@ def onward(proxy: Any) -> Any:
 
 
 def add_request(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Any:
-    """Log processor: say which request a line belongs to."""
+    """Log processor: say which request a line belongs to, unless it says so itself."""
     request = REQUEST.get()
     if request is not None:
-        event["correlation"] = request.correlation
+        event.setdefault("correlation", request.correlation)
         event["operation"] = request.operation
     return event

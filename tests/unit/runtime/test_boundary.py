@@ -5,7 +5,7 @@ import pytest
 from iceflix.contract import Ice, IceFlix
 from iceflix.runtime.boundary import caller_address, event, operation, refuse_after, refuse_now
 from iceflix.runtime.errors import InvalidRequest, NotAuthorized, NotAvailable, UnknownMedia
-from iceflix.runtime.request import CORRELATION, REQUEST
+from iceflix.runtime.request import CORRELATION, REQUEST, add_request
 
 
 class Servant:
@@ -115,3 +115,20 @@ def test_a_request_keeps_the_callers_id() -> None:
         assert name == "call"
         assert len(correlation) == 8
     assert REQUEST.get() is None
+
+
+def test_a_line_of_the_log_says_of_which_request_it_is() -> None:
+    """The one that is being answered, unless it is about another one."""
+
+    class Logging:  # pylint: disable=too-few-public-methods
+        """Writes lines."""
+
+        @operation()
+        def call(self, line: dict[str, str], _current: object = None) -> str:
+            """Return the correlation id of a line."""
+            return str(add_request(None, "", line)["correlation"])
+
+    current = Called("abc123")
+    assert Logging().call({}, current) == "abc123"
+    assert Logging().call({"correlation": "another"}, current) == "another"
+    assert not add_request(None, "", {})

@@ -167,7 +167,8 @@ class Dispatcher:
         def done(ended: "Ice.Future[IceFlix.QueueHealth]") -> None:
             error = ended.exception()
             if error is not None:
-                _log.warning("multiserver is ill", id=server, error=type(error).__name__)
+                name = type(error).__name__
+                _log.warning("multiserver is ill", correlation=run.job.job, id=server, error=name)
                 self._do(run, lambda: self._gone(run, server))
             elif ended.result().queued >= ended.result().capacity:
                 self._do(run, lambda: run.errand.ill(server, self._live(run), full=_BUSY))
@@ -190,7 +191,8 @@ class Dispatcher:
             if error is None:
                 self._do(run, lambda: run.errand.answered(server, ended.result()))
             elif not isinstance(error, IceFlix.Denied):
-                _log.warning("multiserver lost", id=server, error=type(error).__name__)
+                name = type(error).__name__
+                _log.warning("multiserver lost", correlation=run.job.job, id=server, error=name)
                 self._do(run, lambda: self._gone(run, server))
             elif error.reason == NO_SERVERS:
                 why = error.detail or _BUSY
@@ -199,7 +201,7 @@ class Dispatcher:
                 denied = error
                 self._do(run, lambda: run.errand.refused(server, denied.reason, denied.detail))
 
-        _log.info("job given", job=run.job.job, multiserver=server)
+        _log.info("job given", correlation=run.job.job, multiserver=server)
         _call(lambda: proxy.submitAsync(job, run.context), done)
 
     def _end(self, run: _Run, effect: Answer[_Result] | Refuse) -> None:
@@ -208,10 +210,11 @@ class Dispatcher:
         if run.timer is not None:
             run.timer.cancel()
         if isinstance(effect, Refuse):
-            _log.info("job refused", job=run.job.job, reason=effect.reason, detail=effect.detail)
+            why = {"reason": effect.reason, "detail": effect.detail}
+            _log.info("job refused", correlation=run.job.job, **why)
             run.future.set_exception(IceFlix.Denied(effect.reason, effect.detail))
         else:
-            _log.info("job done", job=run.job.job, image=effect.result.image)
+            _log.info("job done", correlation=run.job.job, image=effect.result.image)
             run.future.set_result(effect.result)
 
 

@@ -131,7 +131,7 @@ class Desk:
             full = self._tally.under_way >= self._limits.requests
             guess = self._oldest_guess(case.arrived) if full else None
             self._tally.under_way += 1
-        future.add_done_callback(self._ended)
+        future.add_done_callback(lambda ended: self._ended(case, ended))
         late = Denial(TOO_LATE, f"no result within {self._limits.deadline:g} seconds")
         timer = self._world.after(self._limits.deadline, lambda: _settle(future, late))
         future.add_done_callback(lambda _ended: timer.cancel())
@@ -190,7 +190,7 @@ class Desk:
 
     def _order(self, case: _Case) -> None:
         job = Job(case.job, *_wanted(case.request), self._left(case.arrived))
-        _log.info("request", job=case.job, user=case.request.user, image=case.request.image)
+        _log.info("request", correlation=case.job, user=case.request.user, image=case.request.image)
         self._farm.process(job, lambda outcome: _settle(case.future, outcome))
 
     @staticmethod
@@ -200,7 +200,7 @@ class Desk:
         except Denial as denial:
             _settle(case.future, denial)
         except Exception:  # noqa: BLE001  pylint: disable=broad-exception-caught
-            _log.exception("a request failed", job=case.job)
+            _log.exception("a request failed", correlation=case.job)
             _settle(
                 case.future, Denial(NO_SERVERS, "something is wrong at the gateway; see its log")
             )
@@ -208,7 +208,7 @@ class Desk:
     def _left(self, arrived: float) -> float:
         return max(0.001, self._limits.deadline - (time.monotonic() - arrived))
 
-    def _ended(self, future: "Future[JobResult]") -> None:
+    def _ended(self, case: _Case, future: "Future[JobResult]") -> None:
         error = future.exception()
         with self._lock:
             self._tally.under_way -= 1
@@ -217,7 +217,8 @@ class Desk:
             else:
                 self._tally.denied += 1
         if isinstance(error, Denial):
-            _log.info("request denied", reason=error.reason, detail=str(error))
+            denied = {"reason": error.reason, "detail": str(error)}
+            _log.info("request denied", correlation=case.job, **denied)
 
 
 def _check_identity(request: Request) -> None:

@@ -164,7 +164,8 @@ class _Contest:  # pylint: disable=too-few-public-methods  # one question
             if not self._race.over:
                 self._verdict = _Verdict(heard=True, admitted=error is None)
             return self._race.answered()
-        _log.warning("an Authenticator did not answer", error=type(error).__name__)
+        name = type(error).__name__
+        _log.warning("an Authenticator did not answer", correlation=self._login.context, error=name)
         if not isinstance(error, _BROKEN):
             self._verdict = dataclasses.replace(self._verdict, lost=True)
         return self._race.failed(now)

@@ -74,7 +74,7 @@ class Centrals:
                 turn.end()
                 errand.done(from_slice(JobResult, future.result()))
             elif not turn.end():
-                _log.info("an answer after all", id=central.id, error=type(error).__name__)
+                _log.info("an answer after all", **_about(errand, central, error))
             elif isinstance(error, IceFlix.Denied):
                 errand.done(Denial(error.reason, error.detail))
             elif isinstance(error, Ice.InvocationTimeoutException):
@@ -105,7 +105,7 @@ class Centrals:
         error: BaseException,
         others: list[Known[IceFlix.CentralPrx]],
     ) -> None:
-        _log.warning("central lost", id=central.id, error=type(error).__name__)
+        _log.warning("central lost", **_about(errand, central, error))
         answered = isinstance(error, Ice.UnknownException)  # it is there, and something is wrong
         if errand.lost_at is None and not answered:
             errand.lost_at = time.monotonic()
@@ -115,6 +115,13 @@ class Centrals:
             self._world.after(LOOK_SECONDS, lambda: self._try(errand, self._order()))
         else:
             errand.done(_no_answer())
+
+
+def _about(
+    errand: "_Errand", central: Known[IceFlix.CentralPrx], error: BaseException
+) -> dict[str, str]:
+    """What a line of the log says of a central's failure."""
+    return {"correlation": errand.job.job, "id": central.id, "error": type(error).__name__}
 
 
 def _no_answer() -> Denial:

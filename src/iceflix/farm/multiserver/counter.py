@@ -137,11 +137,12 @@ class Counter:
         for effect in effects:
             match effect:
                 case Answer(job, result):
-                    _log.info("job answered", job=job, node=result.node, seconds=result.seconds)
+                    facts = {"node": result.node, "seconds": result.seconds}
+                    _log.info("job answered", correlation=job, **facts)
                     for future in self._take(job):
                         future.set_result(to_slice(result))
                 case Refuse(job, reason, detail):
-                    _log.info("job refused", job=job, reason=reason, detail=detail)
+                    _log.info("job refused", correlation=job, reason=reason, detail=detail)
                     for future in self._take(job):
                         future.set_exception(IceFlix.Denied(reason, detail))
                 case KickRing(ring):
@@ -186,4 +187,4 @@ class Counter:
         try:
             self._store.remove_tree(work_folder(job))
         except ServiceError as error:
-            _log.warning("intermediate images stay", job=job, error=str(error))
+            _log.warning("intermediate images stay", correlation=job, error=str(error))

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from iceflix.contract.reasons import FILTER_FAILED, INVALID_REQUEST, NO_SERVERS, TOO_LATE
-from iceflix.farm.model import Completion, Job, JobResult, RingReport, Task
+from iceflix.farm.model import Completion, Job, JobResult, RingReport, Task, job_of
 from iceflix.farm.multiserver.effects import Answer, CallOff, CleanUp, Effect, KickRing, Refuse
 from iceflix.farm.multiserver.rings import Rings
 from iceflix.farm.ring.placement import Seat, place, seats
@@ -255,7 +255,7 @@ class Jobs:
         )
 
     def _completed(self, completion: Completion, now: float) -> list[Effect]:
-        entry = self._jobs.get(completion.task.rsplit("/", 2)[0])
+        entry = self._jobs.get(job_of(completion.task))
         attempt = entry.attempts.get(completion.task) if entry else None
         if entry is None or attempt is None or attempt.first != entry.progress.step:
             return []  # answered, withdrawn, or of a step that is done
@@ -294,7 +294,7 @@ class Jobs:
     def _renew(self, report: RingReport, now: float) -> None:
         there = {load.node for load in report.nodes} - set(report.failed_nodes)
         for task in report.running:
-            entry = self._jobs.get(task.rsplit("/", 2)[0])
+            entry = self._jobs.get(job_of(task))
             attempt = entry.attempts.get(task) if entry else None
             if entry is None or attempt is None or attempt.first != entry.progress.step:
                 continue

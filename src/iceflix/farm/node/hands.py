@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from iceflix.contract.reasons import FILTER_FAILED
-from iceflix.farm.model import Completion, FilterCode, Task
+from iceflix.farm.model import Completion, FilterCode, Task, job_of
 from iceflix.farm.node.code import CodeSource
 from iceflix.farm.workshop import CodeStep, Work
 from iceflix.runtime.errors import Denial
@@ -70,7 +70,8 @@ class Hands:
             done(_refused(task, error.reason, str(error)))
             return
         except Exception:  # noqa: BLE001  pylint: disable=broad-exception-caught
-            _log.exception("a task could not be begun", task=task.task)
+            about = {"correlation": job_of(task.task), "task": task.task}
+            _log.exception("a task could not be begun", **about)
             done(_refused(task, FILTER_FAILED, "an internal error; the node's log has more"))
             return
         digests = tuple(step.sha256 for step in work.steps)

@@ -14,7 +14,7 @@ from typing import Any
 
 from iceflix.contract import Ice, IceFlix
 from iceflix.farm.discovery import FILTERADMIN, node_kind
-from iceflix.farm.model import Completion, FilterCode, Task
+from iceflix.farm.model import Completion, FilterCode, Task, job_of
 from iceflix.farm.node.hands import Hands
 from iceflix.farm.ring import effects as fx
 from iceflix.farm.ring.machine import Member
@@ -253,7 +253,8 @@ class Shell:
             self.event(lambda member, now: member.peer_removed(peer, now))
 
     def _finished(self, completion: Completion) -> None:
-        _log.info("task done", task=completion.task, good=completion.good, detail=completion.detail)
+        task, how = completion.task, {"good": completion.good, "detail": completion.detail}
+        _log.info("task done", correlation=job_of(task), task=task, **how)
         self.event(lambda member, now: member.finished(completion, now))
 
 
