@@ -54,6 +54,11 @@ class Stage:
 
     def start(self, *properties: str) -> None:
         """Start the gateway and wait until it is bound and knows its peers."""
+        self.launch(*properties)
+        wait_until(lambda: self._ready, 20, "the gateway is ready")
+
+    def launch(self, *properties: str) -> None:
+        """Start the gateway and wait until it answers."""
         command = [sys.executable, "-P", "-m", "iceflix.ops.serve", "gateway"]
         command += [f"--IceStorm.TopicManager.Proxy={self.broker.proxy}"]
         command += [f"--Gateway.DeadlineSeconds={DEADLINE}", "--Gateway.Naming=127.0.0.1:0"]
@@ -62,7 +67,14 @@ class Stage:
         self.process = subprocess.Popen(  # pylint: disable=consider-using-with  # see stop
             [*command, *properties], env=environment, cwd=ROOT, stderr=subprocess.DEVNULL
         )
-        wait_until(lambda: self._ready, 20, "the gateway is ready")
+        wait_until(lambda: self._answers, 20, "the gateway answers")
+
+    @property
+    def _answers(self) -> bool:
+        with contextlib.suppress(Ice.LocalException):
+            self._proxy().ice_ping()
+            return True
+        return False
 
     @property
     def _ready(self) -> bool:

@@ -276,6 +276,23 @@ def _found(naming: Address) -> bool:
     return done.stdout.strip() == "['blur', 'gray']"
 
 
+def test_where_nobody_is_a_request_is_refused_soon(
+    tmp_path: Path, own_broker: Broker, ice: Ice.Communicator
+) -> None:
+    """Long before its deadline, and before the gateway would announce itself again."""
+    own_broker.start()
+    lonely = Stage(tmp_path / "home", own_broker, ice)
+    try:
+        lonely.launch("--Gateway.DeadlineSeconds=120")
+        gateway = IceFlix.GatewayPrx.uncheckedCast(lonely.gateway.ice_invocationTimeout(20_000))
+        assert _reason(lambda: gateway.filter(USER, HASH, "a.png", ["gray"])) == NO_SERVERS
+        assert lonely.stop() == 0
+    finally:
+        if lonely.process is not None:
+            lonely.process.kill()
+            lonely.process.wait()
+
+
 def test_an_unusable_address_is_a_sentence(tmp_path: Path, shared_broker: Broker) -> None:
     """An unusable address is a sentence."""
     with socket.socket() as taken:

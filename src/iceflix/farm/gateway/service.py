@@ -26,13 +26,12 @@ def build(host: Host) -> None:
     host.directory.attend(CENTRAL)
     directory, world = host.directory, host.scheduler
     young = until_heard(settings.seconds("Discovery.AnnounceSeconds"))
-    users = Users(
-        directory,
-        world,
-        settings.seconds("Call.HedgeSeconds"),
-        Patience(directory, AUTHENTICATOR, young),
-    )
-    centrals = Centrals(directory, world, Patience(directory, CENTRAL, young))
+    for_users = Patience(directory, AUTHENTICATOR, young)
+    for_central = Patience(directory, CENTRAL, young)
+    host.topics.on_reconnected(for_users.renew)
+    host.topics.on_reconnected(for_central.renew)
+    users = Users(directory, world, settings.seconds("Call.HedgeSeconds"), for_users)
+    centrals = Centrals(directory, world, for_central)
     desk = Desk(users, centrals, limits, world)
     proxy = host.publish(GatewayServant(desk))
     corba, naming = _corba(host, desk)

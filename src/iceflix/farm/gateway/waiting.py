@@ -16,12 +16,15 @@ COME_BACK_SECONDS = 4.0
 LOOK_SECONDS = 0.25
 _ANNOUNCED = 1.1  # announcements are varied by a tenth
 _HEARD_SECONDS = 1.0
+# Whoever hears of a newcomer announces itself within a second or two, however seldom it does so
+# otherwise; an Authenticator, which does not hear of gateways, does so every five seconds.
+_MOST_SECONDS = 6.0
 Stop = Callable[[], None]
 
 
 def until_heard(announce_seconds: float) -> float:
     """For so many seconds somebody who has just begun may not have heard of a peer that lives."""
-    return _ANNOUNCED * announce_seconds + _HEARD_SECONDS
+    return min(_MOST_SECONDS, _ANNOUNCED * announce_seconds + _HEARD_SECONDS)
 
 
 class Turn:  # pylint: disable=too-few-public-methods  # one question
@@ -38,7 +41,7 @@ class Turn:  # pylint: disable=too-few-public-methods  # one question
             return first
 
 
-class Patience:  # pylint: disable=too-few-public-methods  # one question
+class Patience:
     """Whether to wait while no peer of a kind is known.
 
     A young gateway may not have heard of it yet; one that was dropped may be on its way back.
@@ -53,6 +56,7 @@ class Patience:  # pylint: disable=too-few-public-methods  # one question
     ) -> None:
         """Seconds from now on, and from when one was dropped."""
         self._again = again
+        self._young = young
         self._until = time.monotonic() + young
         directory.on_removed(kind, self._removed)
 
@@ -60,6 +64,10 @@ class Patience:  # pylint: disable=too-few-public-methods  # one question
     def lasts(self) -> bool:
         """Whether there is hope."""
         return time.monotonic() < self._until
+
+    def renew(self) -> None:
+        """Only from now on can anybody be heard: the broker is there (again)."""
+        self._until = max(self._until, time.monotonic() + self._young)
 
     def _removed(self, _known: Known[Any]) -> None:
         self._until = max(self._until, time.monotonic() + self._again)

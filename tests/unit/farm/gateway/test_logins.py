@@ -1,5 +1,6 @@
 """How the gateway asks for users while Authenticators come, go, hang and hold back (F13, F16)."""
 
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -49,7 +50,23 @@ def test_a_young_gateway_waits_until_it_may_have_heard() -> None:
     assert young.said == [""]
     old = Asked(FakeDirectory([]))
     assert old.said == [NO_SERVERS]
-    assert until_heard(5.0) == pytest.approx(6.5)
+
+
+def test_how_long_a_gateway_is_young(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However seldom its peers announce themselves by themselves; anew once there is a broker."""
+    assert until_heard(1.0) == pytest.approx(2.1)
+    assert until_heard(25.0) == 6.0
+    now = [100.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr("iceflix.farm.gateway.waiting.time", clock)
+    patience = Patience(cast(Directory, FakeDirectory([])), AUTHENTICATOR, 6.0)
+    lasts = []
+    for now[0] in (105.9, 106.1):
+        lasts.append(patience.lasts)
+    patience.renew()
+    for now[0] in (112.0, 112.2):
+        lasts.append(patience.lasts)
+    assert lasts == [True, False, True, False]
 
 
 def test_a_refusal_is_final_and_keeps_nobody_waiting() -> None:
