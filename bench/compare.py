@@ -14,7 +14,7 @@ from iceflix.farm.compare import page
 _PAGE = ROOT / "docs" / "farm-comparison.md"
 _GOAL = re.compile(
     r"\| (?P<what>[^|]+) \| at (?P<sign>least|most) (?P<wanted>[\d.]+)(?P<unit>[^|]*) "
-    r"\| (?P<got>-?[\d.]+)[^|]* \|"
+    rf"\| (?:(?P<got>-?[\d.]+)[^|]*|{page.MISSING}) \|"
 )
 
 
@@ -38,21 +38,22 @@ def measure(quick: bool) -> Sequence[Table]:
             "[farm-comparison.md](farm-comparison.md)."
             + ("" if dask else " Dask was not installed (`bench/run --install`)."),
             ("figure", "got"),
-            tuple((goal.what, goal.got) for goal in goals),
+            tuple((goal.what, goal.got if goal.complete else page.MISSING) for goal in goals),
             goals,
         )
     ]
 
 
 def goals_in(text: str) -> list[Goal]:
-    """The goals that a page of the comparison tells."""
+    """The goals that a page of the comparison tells, also those of which results are missing."""
     return [
         Goal(
             found["what"],
             float(found["wanted"]),
-            float(found["got"]),
+            float(found["got"] or 0),
             found["unit"].strip(),
             found["sign"] == "least",
+            complete=found["got"] is not None,
         )
         for found in _GOAL.finditer(text)
     ]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from iceflix.farm.compare.page import MISSING
 from iceflix.farm.compare.summary import Figure, Goal
 
 __all__ = ["Cell", "Chart", "Contest", "Figure", "Goal", "Table", "defeats", "ratio_of"]
@@ -102,7 +103,7 @@ def ratio_of(ours: Sequence[float], theirs: Sequence[float]) -> Figure:
 def defeats(table: Table) -> list[str]:
     """Sentences: what the table says of goals missed and of rivals that are better."""
     lost = [
-        f"{goal.what}: {number(goal.got)}{unit(goal)}, wanted "
+        f"{goal.what}: {got(goal)}, wanted "
         f"{'at least' if goal.at_least else 'at most'} {number(goal.wanted)}{unit(goal)}."
         for goal in table.goals
         if not goal.reached
@@ -135,6 +136,11 @@ def _beaten(table: Table) -> list[str]:
 def number(value: float) -> str:
     """Three significant digits, whole numbers from 100 on."""
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def got(goal: Goal) -> str:
+    """What was reached, with its unit; nothing can be said of it where results are missing."""
+    return f"{number(goal.got)}{unit(goal)}" if goal.complete else MISSING
 
 
 def unit(goal: Goal) -> str:

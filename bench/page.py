@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.frame import Cell, Figure, Table, defeats, number, unit
+from bench.frame import Cell, Figure, Table, defeats, got, number, unit
 
 TITLES = {
     "streaming": "Streams: what a viewer costs",
@@ -100,8 +100,8 @@ def _table(table: Table, pictures: str | None) -> list[str]:
     for goal in table.goals:
         sign = "at least" if goal.at_least else "at most"
         said = "reached" if goal.reached else "**missed**"
-        wanted, got = number(goal.wanted), number(goal.got)
-        lines.append(f"| {goal.what} | {sign} {wanted}{unit(goal)} | {got}{unit(goal)} | {said} |")
+        wanted = f"{sign} {number(goal.wanted)}{unit(goal)}"
+        lines.append(f"| {goal.what} | {wanted} | {got(goal)} | {said} |")
     return lines
 
 

@@ -24,6 +24,7 @@ from iceflix.farm.compare.summary import (
 
 BEGIN = "<!-- measured: iceflix compare writes from here -->"
 END = "<!-- measured: to here -->"
+MISSING = "results missing"
 TITLES = {"pool": "process pool", "A": "System A", "B": "System B", "dask": "Dask"}
 _Cell = Callable[[str], str]
 
@@ -154,7 +155,7 @@ def _goals(found: Sequence[Goal]) -> list[str]:
         sign = "at least" if goal.at_least else "at most"
         unit = f" {goal.unit}" if goal.unit else ""
         said = "reached" if goal.reached else "**missed**"
-        got = f"{goal.got:.2f}{unit}" if goal.complete else "results missing"
+        got = f"{goal.got:.2f}{unit}" if goal.complete else MISSING
         lines.append(f"| {goal.what} | {sign} {goal.wanted:g}{unit} | {got} | {said} |")
     return lines
 

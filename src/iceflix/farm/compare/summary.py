@@ -4,6 +4,7 @@ Ratios are taken within a round and then their median: rounds differ by what els
 the engines of one round hardly do.
 """
 
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,8 +79,11 @@ def over(rounds: Rounds, engine: str, value: Value) -> Figure:
 
 
 def ratio(rounds: Rounds, engine: str, other: str, value: Value) -> float:
-    """The median, over the rounds, of one engine's figure by the other's."""
-    return statistics.median(value(each[engine]) / value(each[other]) for each in rounds)
+    """The median, over the rounds, of one engine's figure by the other's; NaN if that is none."""
+    pairs = [(value(each[engine]), value(each[other])) for each in rounds]
+    if not all(below for _, below in pairs):
+        return math.nan
+    return statistics.median(above / below for above, below in pairs)
 
 
 def difference(rounds: Rounds, engine: str, other: str, value: Value) -> float:

@@ -149,3 +149,16 @@ def test_orders_and_runs_survive_json() -> None:
     assert Run.of(json.loads(json.dumps(RUN.as_dict()))) == RUN
     assert (FULL.large.title, FULL.small.title) == ("20 x 12 MP", "200 x 1 MP")
     assert FULL.tiny.images[:2] == ["tiny000.jpg", "tiny001.jpg"]
+
+
+def test_an_engine_without_any_result_is_shown_all_the_same() -> None:
+    """Nobody can be compared with it; the others' figures are not lost for it."""
+    none = replace(RUN, latencies=(), cpu=0.0, failed=50)
+    rounds = [
+        {
+            "A": _report("A", 1.0),
+            "pool": Report("pool", dict.fromkeys(("large", "small", "tiny"), none)),
+        }
+    ]
+    assert not any(goal.reached for goal in goals(rounds) if "pool" in goal.what)
+    assert "| System A |" in page(rounds, QUICK, SETTING, "pictures")
