@@ -15,7 +15,12 @@ from iceflix.streaming.paced.wire import Wire
 _BURST_SECONDS = 0.003  # between the calls that a large unit takes
 _MOST_SKIPPED = 32  # pictures after a key frame that are shown before it: no codec has more
 _SPREAD_SECONDS = 0.02  # after its time; what is left then goes at once
-Fetch = Callable[["Lane", Sample], Unit | None]  # None: it will be ``delivered``
+# Made at one go, as long as they are small: one at each waking costs twice as much altogether,
+# as the processor has forgotten the code by then.
+_BATCH, _BATCH_BYTES = 8, 128 << 10
+# Makes a unit; None where the disk would have to be waited for. If it is needed now, the last
+# argument, it will be ``delivered`` then.
+Fetch = Callable[["Lane", Sample, bool], Unit | None]
 
 
 @dataclass(slots=True)
@@ -33,8 +38,8 @@ class Lane:  # pylint: disable=too-many-instance-attributes  # what is touched f
     """Times are seconds of the film; who sends also says how they lie in time."""
 
     __slots__ = (
-        "_at", "_burst", "_fetch", "_floor", "_lead", "_number", "_shared", "_shift", "_ticks",
-        "_unit", "_walk", "ahead", "due", "high", "numbers", "part", "waits", "wire",
+        "_at", "_burst", "_fetch", "_floor", "_lead", "_number", "_ready", "_shared", "_shift",
+        "_ticks", "_unit", "_walk", "ahead", "due", "high", "numbers", "part", "waits", "wire",
     )  # fmt: skip
 
     def __init__(self, part: Part, shared: Mapping[int, Unit], ahead: float, fetch: Fetch) -> None:
@@ -50,6 +55,7 @@ class Lane:  # pylint: disable=too-many-instance-attributes  # what is touched f
         self._shared = shared
         self._fetch = fetch
         self._unit: Unit | None = None
+        self._ready: dict[int, Unit] = {}  # made already, by number
         self._burst = self._number = 0
         self._walk: Iterator[Sample] = iter(())
         self._at = -1  # the number of the sample that the walk gives next
@@ -60,6 +66,7 @@ class Lane:  # pylint: disable=too-many-instance-attributes  # what is touched f
         """Go on with this sample, due at the time at which it is shown."""
         self._number = sample.number - 1
         self._at = -1
+        self._ready.clear()
         self._lead = (sample.pts - sample.dts) / self.part.timescale
         # What is shown before the key frame it follows needs pictures that were not sent.
         self._floor = self.part.seconds(sample.pts)
@@ -128,6 +135,7 @@ class Lane:  # pylint: disable=too-many-instance-attributes  # what is touched f
     def leave(self) -> None:
         """Free what it holds."""
         self._walk, self._unit, self.waits, self.due = iter(()), None, None, NEVER
+        self._ready.clear()
 
     def _advance(self) -> None:
         """Make the next unit ready."""
@@ -135,7 +143,7 @@ class Lane:  # pylint: disable=too-many-instance-attributes  # what is touched f
         self.waits = None
         for skipped in itertools.count():
             self._number += 1
-            unit = self._shared.get(self._number)
+            unit = self._ready.pop(self._number, None) or self._shared.get(self._number)
             if unit is None:
                 unit = self._make()
             if unit is None:
@@ -147,13 +155,30 @@ class Lane:  # pylint: disable=too-many-instance-attributes  # what is touched f
 
     def _make(self) -> Unit | None:
         """The unit of the sample that is next; None at the end, or when it has to be waited for."""
-        if self._at != self._number:
+        fresh = self._at != self._number
+        if fresh:
             self._walk = self.part.samples.walk(self._number)
         sample = next(self._walk, None)
         if sample is None:
             return None
         self._at = self._number + 1
-        unit = self._fetch(self, sample)
+        unit = self._fetch(self, sample, True)
         if unit is None:
             self.waits = sample
+        elif not fresh:  # the first one must not wait for others
+            self._make_more(_BATCH_BYTES - sample.size)
         return unit
+
+    def _make_more(self, room: int) -> None:
+        """The units after it, as many as there is room for in bytes."""
+        while room > 0 and len(self._ready) < _BATCH - 1:
+            sample = next(self._walk, None)
+            if sample is None:
+                return
+            unit = self._fetch(self, sample, False)
+            if unit is None:
+                self._at = -1  # the walk has passed it
+                return
+            self._at = sample.number + 1
+            self._ready[sample.number] = unit
+            room -= sample.size

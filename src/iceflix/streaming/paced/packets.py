@@ -150,14 +150,14 @@ def opus(data: Data, _key: bool = True) -> list[tuple[Payload, bool]]:
 
 def nal_units(data: Data, length_bytes: int) -> Iterator[bytes]:
     """The NAL units of a sample; what comes after a length that cannot be is left out."""
-    offset = 0
-    while offset + length_bytes < len(data):
+    offset, view = 0, memoryview(data)
+    while offset + length_bytes < len(view):
         start = offset + length_bytes
-        offset = start + int.from_bytes(data[offset:start], "big")
-        if offset > len(data):
+        offset = start + int.from_bytes(view[offset:start], "big")
+        if offset > len(view):
             return
         if offset > start:
-            yield bytes(data[start:offset])
+            yield bytes(view[start:offset])
 
 
 def _marked(payloads: Iterable[Payload]) -> list[tuple[Payload, bool]]:
@@ -216,18 +216,18 @@ def _counted(head: bytes, units: list[bytes]) -> Payload:
 def _fragments_avc(unit: bytes) -> Iterator[Payload]:
     """FU-A (RFC 6184, 5.8)."""
     indicator = unit[0] & 0xE0 | _FU_A
-    for flags, piece in _pieces(unit[1:], ROOM - 2):
+    for flags, piece in _pieces(unit, 1, ROOM - 2):
         yield bytes((indicator, flags | unit[0] & 0x1F)), piece
 
 
 def _fragments_hevc(unit: bytes) -> Iterator[Payload]:
     """Fragmentation units (RFC 7798, 4.4.3)."""
     first = unit[0] & 0x81 | _FU << 1
-    for flags, piece in _pieces(unit[2:], ROOM - 3):
+    for flags, piece in _pieces(unit, 2, ROOM - 3):
         yield bytes((first, unit[1], flags | unit[0] >> 1 & 0x3F)), piece
 
 
-def _pieces(data: bytes, room: int) -> Iterator[tuple[int, bytes]]:
-    for at in range(0, len(data), room):
-        start = _START if at == 0 else 0
-        yield start | (_END if at + room >= len(data) else 0), data[at : at + room]
+def _pieces(unit: bytes, head_bytes: int, room: int) -> Iterator[tuple[int, bytes]]:
+    for at in range(head_bytes, len(unit), room):
+        start = _START if at == head_bytes else 0
+        yield start | (_END if at + room >= len(unit) else 0), unit[at : at + room]

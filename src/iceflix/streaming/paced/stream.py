@@ -292,11 +292,12 @@ class PacedStream:
             self._state.failure = reason or "it ends before its first picture"
             self._state.begun.set()
 
-    def _fetch(self, lane: Lane, sample: Sample) -> Unit | None:
-        """The sample's unit; None when the disk has to be waited for."""
+    def _fetch(self, lane: Lane, sample: Sample, needed: bool) -> Unit | None:
+        """The sample's unit; None when the disk has to be waited for, which is done if needed."""
         data = self._source.peek(sample)
         if data is None:
-            self._request(lane, sample)
+            if needed:
+                self._request(lane, sample)
             return None
         unit = lane.part.unit(sample, data)
         if self._source.holders > 1:

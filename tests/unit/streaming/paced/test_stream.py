@@ -9,6 +9,7 @@ import pytest
 
 from iceflix.streaming.paced.packets import BURST_PACKETS
 from iceflix.streaming.paced.source import Sources
+from iceflix.streaming.paced.tables import Sample
 from iceflix.streaming.sender import MediaError, Target
 from tests.media.receiver import Packet, nal_units
 from tests.unit.streaming.paced.film import PPS, SPS
@@ -239,6 +240,27 @@ def test_a_slow_disk_holds_up_one_stream_only(
         assert _gapless(packets) and _units(packets) == _pictures()
     caught_up = [packet for packet in stage.video() if at <= packet.arrival < at + 2 * FRAME]
     assert len(_units(caught_up)) < missed / FRAME / 2
+
+
+def test_units_are_made_several_at_a_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not in memory is left until it is needed, and is asked for once."""
+    source = Sources().open(stage.medium())
+    stage.begin(source=source)
+    peek, moments = source.peek, list[float]()
+
+    def count(sample: Sample) -> bytearray | None:
+        moments.append(stage.pacer.now)
+        return peek(sample) if sample.number % 10 else None
+
+    monkeypatch.setattr(source, "peek", count)
+    at = stage.pacer.now
+    while stage.pacer.now < at + SECONDS + 1:
+        stage.pacer.run(FRAME / 4)
+        assert len(stage.readers.jobs) <= 2  # pictures and sound
+        stage.readers.read()
+    assert _gapless(stage.video()) and _units(stage.video()) == _pictures()
+    assert _gapless(stage.audio()) and len(stage.audio()) == SECONDS * 48000 // 1024
+    assert 0 < len(set(moments)) < len(moments) / 3
 
 
 def test_a_file_that_is_cut_short_ends_its_stream(stage: Stage) -> None:
