@@ -116,6 +116,15 @@ class Stage:
                 return one
         raise BenchError(f"nobody knows the {kind} that answered")
 
+    @staticmethod
+    def strike(victim: Running, number: signal.Signals) -> float:
+        """Kill or freeze it; returns when, once it does nothing more."""
+        struck = time.monotonic()
+        victim.signal(number)
+        while number == signal.SIGSTOP and victim.alive and not _is_still(victim.pid):
+            time.sleep(0.001)  # some threads go on for a moment, and may still answer
+        return struck
+
     def repair(self, kind: str, victim: Running, number: signal.Signals) -> None:
         """Put things right again."""
         if number == signal.SIGSTOP:
@@ -123,6 +132,15 @@ class Stage:
         else:
             self.instances[kind].remove(victim)
             self.instances[kind].append(self.another(kind))
+
+
+def _is_still(pid: int) -> bool:
+    """Whether every thread of this process is stopped."""
+    try:
+        stats = [stat.read_text("ascii") for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except FileNotFoundError:
+        return False  # one has ended meanwhile
+    return all(text.rpartition(")")[2].split()[0] == "T" for text in stats)
 
 
 def _bounded(proxy: Ice.ObjectPrx | None) -> Ice.ObjectPrx:
@@ -136,8 +154,7 @@ def blow(stage: Stage, kind: str, number: signal.Signals) -> Blow:
     call: Callable[[], Ice.ObjectPrx] = getattr(stage, {"auth": "authenticator"}.get(kind, kind))
     stage.settle()
     victim = stage.find(kind, call())
-    struck = time.monotonic()
-    victim.signal(number)
+    struck = stage.strike(victim, number)
     first = _until(call) - struck
     slowest = 0.0
     for _ in range(_AFTERWARDS):
@@ -178,7 +195,8 @@ def calls(stage: Stage, rounds: int) -> Table:
         "it, and asks again when that fails; each of its calls has a deadline of "
         f"{_DEADLINE_MILLIS} ms. The instance that has just answered is struck, {rounds} times: "
         "time until the first success, and the slowest of the "
-        f"{_AFTERWARDS} operations after it.",
+        f"{_AFTERWARDS} operations after it (of the hung Authenticator or catalogue, Main learns "
+        "then: it hands them out in turn).",
         ("struck", "first success, ms", "slowest afterwards, ms"),
         tuple(rows),
         tuple(goals),
@@ -239,8 +257,7 @@ def takeover(stage: Stage, number: signal.Signals) -> float:
         session.play(receiver, v.Wish(start=5.0)).result(20)
         wait_for(lambda: receiver.statistics().received > 1.0, "frames come")
         victim = _sender(stage)
-        struck = time.monotonic()
-        victim.signal(number)
+        struck = stage.strike(victim, number)
         while not receiver.goes_on():
             if time.monotonic() > struck + 30:
                 raise BenchError("no other server goes on with the stream")
