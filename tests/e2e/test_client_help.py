@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 from tests.e2e.conftest import Platform
 from tests.unit.client.terminal import Terminal
 
-pytestmark = [pytest.mark.slow, pytest.mark.serial, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 KEYS = {
     "Intro": "\r",
     "Enter": "\r",

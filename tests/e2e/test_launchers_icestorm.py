@@ -10,9 +10,9 @@ import pytest
 
 from iceflix.contract import Ice
 from tests.conftest import wait_until
-from tests.e2e.launched import Launched, Ports, launched
+from tests.e2e.launched import STOP_SECONDS, Launched, Ports, launched
 
-pytestmark = [pytest.mark.slow, pytest.mark.serial]
+pytestmark = pytest.mark.slow
 READY = "IceStorm is ready: "
 
 
@@ -74,7 +74,7 @@ def test_it_survives_kill_9_and_what_that_leaves(
         running.wait_line(READY)
         _icebox(running)
         running.process.kill()
-        wait_until(lambda: not running.orphans(), 5, "icebox has ended")
+        wait_until(lambda: not running.orphans(), STOP_SECONDS, "icebox has ended")
     database = tmp_path / "icestorm/db"
     (database / "icedb.lock").write_text("stale")
     (database / "lock.mdb").write_bytes(b"stale" * 100)

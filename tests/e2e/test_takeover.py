@@ -23,7 +23,7 @@ from tests.conftest import ROOT, wait_until
 from tests.e2e.conftest import Platform
 from tests.unit.client.rtp import SAMPLE, frames, streams
 
-pytestmark = [pytest.mark.slow, pytest.mark.serial, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 class Witness(Receiver):

@@ -22,7 +22,7 @@ from tests.conftest import (
     command,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.serial]
+pytestmark = pytest.mark.slow
 
 SECRET = hashlib.sha256(b"secret").hexdigest()
 Start = Callable[..., ServiceProcess]

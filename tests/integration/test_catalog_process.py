@@ -10,7 +10,7 @@ from iceflix.contract import Ice, IceFlix, IceStorm
 from iceflix.contract.topics import SERVICE_AVAILABILITY
 from tests.conftest import Broker, ProcessStarter, ServiceProcess, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.serial]
+pytestmark = pytest.mark.slow
 
 
 class Vouching(IceFlix.Authenticator):

@@ -274,7 +274,6 @@ def test_recording_so_many_seconds(live: Platform, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.serial
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_complete_the_file_and_stop_the_stream(
     live: Platform, tmp_path: Path, number: signal.Signals

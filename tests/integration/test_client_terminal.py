@@ -12,7 +12,7 @@ from tests.conftest import wait_until
 from tests.unit.client.fakes import Platform, tapped
 from tests.unit.client.terminal import Terminal
 
-pytestmark = [pytest.mark.slow, pytest.mark.serial]
+pytestmark = pytest.mark.slow
 PASSWORD = "secreto"
 
 

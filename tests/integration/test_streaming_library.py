@@ -12,7 +12,7 @@ from tests.conftest import HostMaker, wait_until
 from tests.media.clips import Clips
 from tests.media.foreign import Events, Foreigners, drain, take
 
-pytestmark = [pytest.mark.slow, pytest.mark.serial]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(name="announced")

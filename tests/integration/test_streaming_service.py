@@ -378,9 +378,12 @@ def test_it_starts_without_a_broker(
     with Foreigners(ice, own_broker) as foreigners:
         announced = foreigners.listen("MediaAnnouncements", IceFlix.StreamAnnounces, "newMedia")
         assert found is not None
-        if not drain(announced, 4):
+        try:
+            told = take(announced, 4)
+        except AssertionError:
             found.reannounceMedia()  # told before we listened
-            assert take(announced)[1] == media
+            told = take(announced)
+        assert told[1] == media
 
 
 def test_questions_are_answered_during_the_scan(
