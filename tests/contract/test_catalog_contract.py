@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -31,8 +32,10 @@ class Direct:
         self._servant = servant
 
     def getTile(self, media_id: str) -> IceFlix.Media:
-        """Call it."""
-        return self._servant.getTile(media_id, None)
+        """Call it, and wait for the answer as Ice does."""
+        answer: Any = self._servant.getTile(media_id, None)
+        media: IceFlix.Media = answer.result(20)
+        return media
 
     def getTilesByName(self, name: str, exact: bool) -> list[str]:
         """Call it."""

@@ -242,6 +242,44 @@ def test_an_object_that_has_just_ceased_to_be_is_not_given_out(
         asked.getTile("a")
 
 
+def test_calls_that_come_together_share_no_answer_from_before_them(
+    catalog: StartCatalog, provider: StartProvider, eventually: Eventually
+) -> None:
+    """V27: many at once, as well, are given nobody who has ceased to be before they came."""
+    asked = catalog()
+    one = provider(Silent, a="Uno")
+    one.announce()
+    one.publish()
+    eventually(lambda: _serves(asked, "a", one))
+    for future in [asked.getTileAsync("a") for _ in range(100)]:
+        given = future.result(20).provider
+        assert given is not None
+        assert given.ice_getIdentity() == one.proxy.ice_getIdentity()
+    one.adapter.remove(one.proxy.ice_getIdentity())
+    for future in [asked.getTileAsync("a") for _ in range(100)]:
+        with pytest.raises(IceFlix.TemporaryUnavailable):
+            future.result(20)
+
+
+def test_a_hung_provider_holds_up_no_title_of_another_one(
+    catalog: StartCatalog, provider: StartProvider, eventually: Eventually
+) -> None:
+    """V08: more calls wait for it than the service has threads."""
+    asked = catalog()
+    one, two = provider(Silent, a="Uno"), provider(Silent, b="Dos")
+    for each in (one, two):
+        each.announce()
+        each.publish()
+    eventually(lambda: _serves(asked, "a", one) and _serves(asked, "b", two))
+    one.adapter.hold()
+    waiting = [asked.getTileAsync("a") for _ in range(100)]
+    assert _serves(asked, "b", two)
+    for future in waiting:
+        with pytest.raises(IceFlix.TemporaryUnavailable):
+            future.result(20)
+    one.adapter.activate()
+
+
 def test_a_late_catalogue_asks_for_what_there_is(
     catalog: StartCatalog, provider: StartProvider, eventually: Eventually
 ) -> None:

@@ -4,9 +4,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from iceflix.catalog.availability import Availability
 from iceflix.catalog.database import StoreError
+from iceflix.catalog.rounds import Rounds
 from iceflix.catalog.store import Store, Title
 from iceflix.catalog.text import usable_name, usable_tag
 from iceflix.contract import IceFlix
@@ -33,6 +35,13 @@ class Tile:
     provider: IceFlix.StreamProviderPrx
 
 
+class _Source(NamedTuple):
+    """A provider that answered, and the database's version thereafter."""
+
+    proxy: IceFlix.StreamProviderPrx
+    version: tuple[int, int] | None
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What the catalogue needs of the outside.
@@ -55,32 +64,40 @@ class Catalogue:
         self._outside = surroundings
         self._availability = Availability()
         self._lock = threading.Lock()  # of the availability
+        self._rounds = Rounds(self._source)
 
     # -- questions
 
-    def tile(self, media_id: str) -> Tile:
-        """The title with the newest provider that answers (V27).
+    def tile(self, media_id: str, then: Callable[[Tile | None], None]) -> None:
+        """Find the title and the newest provider that answers (V27).
 
-        Raises UnknownMedia; NotAvailable when nobody that has it answers now.
+        ``then`` is told once, at once or later by another thread; None when nobody that has the
+        title answers now. Raises UnknownMedia; NotAvailable when the database does not work.
         """
-        try:
-            title = self._store.title(media_id)
-        except StoreError as error:
-            _log.error("title not read", error=str(error))
-            raise NotAvailable("the catalogue's database does not work") from error
+        title = self._store.remembered(media_id)
+        now = None if title is not None else self._title(media_id)  # the others are read later
+        title = title or now
         if title is None:
             raise UnknownMedia(media_id)
         with self._lock:
             providers = self._availability.providers(title.number)
-        deadline = 0.0
-        for provider in providers:
-            proxy = self._outside.live(provider)
-            if proxy is not None:
-                return Tile(title, proxy)
-            deadline = deadline or time.monotonic() + self._outside.patience_seconds
-            if time.monotonic() > deadline:
-                break
-        raise NotAvailable("no provider of this title answers")
+
+        def found(source: _Source | None) -> None:
+            if source is None:
+                then(None)
+                return
+            try:
+                # Not older than the call, for the version was asked for after it had come.
+                latest = now or self._title(media_id, source.version)
+            except NotAvailable:
+                latest = None
+            then(None if latest is None else Tile(latest, source.proxy))
+
+        self._try(providers, float("inf"), found)
+
+    def stop(self) -> None:
+        """Answer whoever waits for a provider: the process is ending."""
+        self._rounds.stop()
 
     def by_name(self, name: str, *, exact: bool) -> list[str]:
         """The ids of the titles with this name, or with this in their name (V29)."""
@@ -145,3 +162,40 @@ class Catalogue:
             for one in announcements:
                 if one.provider:
                     self._availability.announce(numbers[one.media_id], one.provider)
+
+    # -- inside
+
+    def _title(self, media_id: str, version: tuple[int, int] | None = None) -> Title | None:
+        try:
+            return self._store.title(media_id, version)
+        except StoreError as error:
+            _log.error("title not read", error=str(error))
+            raise NotAvailable("the catalogue's database does not work") from error
+
+    def _source(self, provider: str) -> _Source | None:
+        proxy = self._outside.live(provider)
+        if proxy is None:
+            return None
+        try:
+            return _Source(proxy, self._store.version())
+        except StoreError as error:
+            _log.error("the database's version not read", error=str(error))
+            return None
+
+    def _try(
+        self, providers: list[str], deadline: float, then: Callable[[_Source | None], None]
+    ) -> None:
+        """Ask the providers one after the other; the deadline begins when the first has failed."""
+
+        def told(source: _Source | None) -> None:
+            if source is not None:
+                then(source)
+                return
+            now = time.monotonic()
+            end = min(deadline, now + self._outside.patience_seconds)
+            self._try(providers[1:] if now < end else [], end, then)
+
+        if providers:
+            self._rounds.ask(providers[0], told)
+        else:
+            then(None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from iceflix.catalog.catalogue import Catalogue
+from iceflix.catalog.catalogue import Catalogue, Tile
 from iceflix.contract import Ice, IceFlix
 from iceflix.runtime.boundary import event, operation
 from iceflix.runtime.errors import NotAuthorized, NotAvailable, UnknownMedia
@@ -18,10 +18,18 @@ class MediaCatalogServant(IceFlix.MediaCatalog):
 
     @operation(UnknownMedia, NotAvailable)
     def getTile(self, media_id: str, _current: Ice.Current | None = None) -> IceFlix.Media:
-        """Return the title and its newest live provider."""
-        tile = self._catalogue.tile(media_id)
-        info = IceFlix.MediaInfo(tile.title.name, list(tile.title.tags))
-        return IceFlix.Media(media_id, tile.provider, info)
+        """Return the title and its newest live provider, when that has answered."""
+        answer: Ice.Future[IceFlix.Media] = Ice.Future()
+
+        def found(tile: Tile | None) -> None:
+            if tile is None:
+                answer.set_exception(IceFlix.TemporaryUnavailable())
+            else:
+                info = IceFlix.MediaInfo(tile.title.name, list(tile.title.tags))
+                answer.set_result(IceFlix.Media(media_id, tile.provider, info))
+
+        self._catalogue.tile(media_id, found)
+        return answer  # type: ignore[return-value]  # Ice takes the future for the answer
 
     @operation()
     def getTilesByName(

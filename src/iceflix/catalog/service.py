@@ -46,6 +46,7 @@ def build(host: Host) -> None:
         return about
 
     def stop() -> None:
+        catalogue.stop()
         intake.stop()
         database.close()
 

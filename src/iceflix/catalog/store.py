@@ -89,6 +89,10 @@ class _Recent:
                 self._version, self._titles = version, {}
             return self._titles
 
+    def some(self, media_id: str) -> Title | None:
+        """The title as it was once, if it is still known."""
+        return self._titles.get(media_id)
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -174,9 +178,12 @@ class Store:
 
     # -- questions
 
-    def title(self, media_id: str) -> Title | None:
-        """The title with this id, its tags in the order in which they were added."""
-        version = self._database.version()
+    def title(self, media_id: str, version: tuple[int, int] | None = None) -> Title | None:
+        """The title with this id, its tags in the order in which they were added.
+
+        As it is now; with a ``version``, as it was when that was asked for, or newer.
+        """
+        version = version or self._database.version()
         titles = {} if version is None else self._recent.titles(version)
         title_now = titles.get(media_id)
         if title_now is None and searchable(media_id):
@@ -187,6 +194,14 @@ class Store:
                 tags = () if first is None else tuple(label for _, _, label in rows)
                 title_now = titles[media_id] = Title(number, name, tags)
         return title_now
+
+    def remembered(self, media_id: str) -> Title | None:
+        """The title as it was a while ago, without a look at the database; None: not known."""
+        return self._recent.some(media_id)
+
+    def version(self) -> tuple[int, int] | None:
+        """What changes with every edit; None where it is not known (Database.version)."""
+        return self._database.version()
 
     def require(self, media_id: str) -> None:
         """Raise UnknownMedia unless there is a title with this id."""

@@ -1,11 +1,13 @@
 """The catalogue without a wire: who may edit, who serves, what is said (V24-V34)."""
 
-from collections.abc import Callable
+import queue
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from iceflix.catalog.catalogue import Announcement, Catalogue, Surroundings
+from iceflix.catalog.catalogue import Announcement, Catalogue, Surroundings, Tile
 from iceflix.catalog.database import Database, StoreError
 from iceflix.catalog.store import Store
 from iceflix.contract import IceFlix
@@ -39,8 +41,20 @@ def _world() -> World:
 
 
 @pytest.fixture(name="catalogue")
-def _catalogue(store: Store, world: World) -> Catalogue:
-    return Catalogue(store, Surroundings(world.authorize, world.live))
+def _catalogue(store: Store, world: World) -> Iterator[Catalogue]:
+    catalogue = Catalogue(store, Surroundings(world.authorize, world.live))
+    yield catalogue
+    catalogue.stop()
+
+
+def _tile(catalogue: Catalogue, media_id: str) -> Tile:
+    """Wait for the title and its provider."""
+    told: queue.SimpleQueue[Tile | None] = queue.SimpleQueue()
+    catalogue.tile(media_id, told.put)
+    tile = told.get(timeout=20)
+    if tile is None:
+        raise NotAvailable("nobody answers")
+    return tile
 
 
 def _announce(catalogue: Catalogue, *what: tuple[str, str, str]) -> None:
@@ -50,13 +64,13 @@ def _announce(catalogue: Catalogue, *what: tuple[str, str, str]) -> None:
 def test_unknown_unavailable_available(catalogue: Catalogue, world: World) -> None:
     """V27: the three answers of getTile."""
     with pytest.raises(UnknownMedia) as unknown:
-        catalogue.tile("a")
+        _tile(catalogue, "a")
     assert unknown.value.media_id == "a"
     _announce(catalogue, ("a", "Uno", "one"))
     with pytest.raises(NotAvailable):
-        catalogue.tile("a")
+        _tile(catalogue, "a")
     world.alive.add("one")
-    tile = catalogue.tile("a")
+    tile = _tile(catalogue, "a")
     provider: Any = tile.provider
     assert (tile.title.name, tile.title.tags, provider) == ("Uno", (), "one")
 
@@ -65,15 +79,15 @@ def test_the_newest_that_answers(catalogue: Catalogue, world: World) -> None:
     """V27: the newest provider; the older one when the newest has died."""
     world.alive = {"one", "two"}
     _announce(catalogue, ("a", "Uno", "one"), ("a", "Uno", "two"))
-    provider: Any = catalogue.tile("a").provider
+    provider: Any = _tile(catalogue, "a").provider
     assert provider == "two"
     assert world.asked == ["two"]
     world.alive = {"one"}
-    provider = catalogue.tile("a").provider
+    provider = _tile(catalogue, "a").provider
     assert provider == "one"
     world.alive = {"one", "two"}
     _announce(catalogue, ("a", "Uno", "one"))
-    provider = catalogue.tile("a").provider
+    provider = _tile(catalogue, "a").provider
     assert provider == "one"
 
 
@@ -85,10 +99,10 @@ def test_a_hung_provider_serves_again_without_a_new_announcement(
     for alive in (True, False, True):
         world.alive = {"one"} if alive else set()
         if alive:
-            catalogue.tile("a")
+            _tile(catalogue, "a")
         else:
             with pytest.raises(NotAvailable):
-                catalogue.tile("a")
+                _tile(catalogue, "a")
 
 
 def test_the_locations_are_volatile(store: Store, catalogue: Catalogue, world: World) -> None:
@@ -98,7 +112,7 @@ def test_the_locations_are_volatile(store: Store, catalogue: Catalogue, world: W
     again = Catalogue(store, Surroundings(world.authorize, world.live))
     assert again.by_name("uno", exact=True) == ["a"]
     with pytest.raises(NotAvailable):
-        again.tile("a")
+        _tile(again, "a")
 
 
 def test_a_reannouncement_renames_nothing(catalogue: Catalogue, world: World) -> None:
@@ -108,7 +122,7 @@ def test_a_reannouncement_renames_nothing(catalogue: Catalogue, world: World) ->
     catalogue.rename("a", "Primero", GOOD)
     catalogue.add_tags("a", ["x"], GOOD)
     _announce(catalogue, ("a", "Uno", "two"))
-    tile = catalogue.tile("a")
+    tile = _tile(catalogue, "a")
     provider: Any = tile.provider
     assert (tile.title.name, tile.title.tags, provider) == ("Primero", ("x",), "two")
 
@@ -117,10 +131,10 @@ def test_announcements_without_a_name_or_a_provider(catalogue: Catalogue, world:
     """The medium can still be found, by its id, and renamed."""
     world.alive = {"one"}
     _announce(catalogue, ("a", "", "one"), ("b", "Dos", ""))
-    assert catalogue.tile("a").title.name == "a"
+    assert _tile(catalogue, "a").title.name == "a"
     assert catalogue.by_name("dos", exact=False) == ["b"]
     with pytest.raises(NotAvailable):
-        catalogue.tile("b")
+        _tile(catalogue, "b")
 
 
 def test_authorisation_comes_first(catalogue: Catalogue) -> None:
@@ -159,7 +173,7 @@ def test_unusable_names_and_tags_change_nothing(catalogue: Catalogue, world: Wor
         catalogue.add_tags("a", [bad], GOOD)
         catalogue.remove_tags("a", [bad], GOOD)
     catalogue.add_tags("a", ["", "x", "\0"], GOOD)
-    title = catalogue.tile("a").title
+    title = _tile(catalogue, "a").title
     assert (title.name, title.tags) == ("Uno", ("x",))
 
 
@@ -190,7 +204,7 @@ def test_a_broken_database_is_a_title_that_is_not_available(
     with database.write() as connection:
         connection.exec_driver_sql("DROP TABLE tag")
     with pytest.raises(NotAvailable):
-        catalogue.tile("a")
+        _tile(catalogue, "a")
     with pytest.raises(StoreError):
         catalogue.by_tags(["x"], every=False)
 
@@ -200,5 +214,51 @@ def test_hung_providers_are_tried_for_a_while_only(store: Store, world: World) -
     catalogue = Catalogue(store, Surroundings(world.authorize, world.live, patience_seconds=0.0))
     _announce(catalogue, *(("a", "Uno", f"p{n}") for n in range(8)))
     with pytest.raises(NotAvailable):
-        catalogue.tile("a")
+        _tile(catalogue, "a")
     assert len(world.asked) < 8
+
+
+def test_an_edit_made_while_a_provider_is_asked_is_seen(store: Store, world: World) -> None:
+    """The title is read after the provider has answered, however well it is remembered."""
+    names = iter(["Uno", "Dos"])
+
+    def live(provider: str) -> IceFlix.StreamProviderPrx | None:
+        store.rename("a", next(names))
+        return world.live(provider)
+
+    catalogue = Catalogue(store, Surroundings(world.authorize, live))
+    world.alive = {"one"}
+    _announce(catalogue, ("a", "Cero", "one"))
+    store.title("a")
+    if store.remembered("a"):  # PostgreSQL's titles are always read when the call comes
+        assert _tile(catalogue, "a").title.name == "Uno"
+        assert _tile(catalogue, "a").title.name == "Dos"
+    catalogue.stop()
+
+
+def test_calls_that_come_together(store: Store, world: World) -> None:
+    """All are answered, none by an answer that is older than the call; few questions are asked."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def live(provider: str) -> IceFlix.StreamProviderPrx | None:
+        asked.set()
+        assert go_on.wait(20)
+        return world.live(provider)
+
+    catalogue = Catalogue(store, Surroundings(world.authorize, live))
+    _announce(catalogue, ("a", "Uno", "one"))
+    world.alive = {"one"}
+    first: queue.SimpleQueue[Tile | None] = queue.SimpleQueue()
+    thread = threading.Thread(target=catalogue.tile, args=("a", first.put))
+    thread.start()
+    assert asked.wait(20)
+    others: queue.SimpleQueue[Tile | None] = queue.SimpleQueue()
+    for _ in range(100):
+        catalogue.tile("a", others.put)
+    assert others.empty()
+    go_on.set()
+    thread.join(20)
+    tiles = [first.get(timeout=20), *(others.get(timeout=20) for _ in range(100))]
+    assert all(tile is not None and tile.title.name == "Uno" for tile in tiles)
+    assert len(world.asked) == 2
+    catalogue.stop()
