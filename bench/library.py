@@ -52,13 +52,13 @@ class Kind:
 
 
 KINDS = (Kind("films", 12, 2048), Kind("episodes", 16, 512), Kind("clips", 60, 4))
-QUICK = (Kind("films", 6, 2048), Kind("clips", 20, 4))
+QUICK = (Kind("films", 4, 2048), Kind("clips", 20, 4))
 
 
 def measure(quick: bool) -> Sequence[Table]:
     """Measure; raises BenchError with a sentence for a person when it cannot."""
     with quiet():
-        rounds = 2 if quick else 3
+        rounds = 1 if quick else 3
         return [first_scans(QUICK if quick else KINDS, rounds), rescans(3 if quick else 9)]
 
 

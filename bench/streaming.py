@@ -58,7 +58,7 @@ def _gather(services: Services, quick: bool) -> Findings:
         say("viewers that take packets in bulk ...")
         run(bulk, servers, [Wish(_MIDDLE, 4, True)], 0)
     say(f"{_MANY} streams ...")
-    run(many, [ours, floor()], [Wish(_MANY, 4 if quick else 10)], 0)
+    run(many, [ours, floor()], [Wish(_MANY, 2 if quick else 10)], 0)
     names, others = ([server.name for server in group] for group in (servers, rivals))
     return Findings(names, others, turns.counts(), turns, bulk, many)
 
