@@ -114,7 +114,7 @@ class Stage:
         """A multiserver's proxy."""
         proxy = self.ice.stringToProxy(self.ready(name))
         assert proxy is not None
-        return IceFlix.MultiserverPrx.uncheckedCast(proxy).ice_invocationTimeout(30_000)
+        return IceFlix.MultiserverPrx.uncheckedCast(proxy).ice_invocationTimeout(70_000)
 
     def tokens(self, ring: str) -> dict[str, Token]:
         """What each live node of a ring saw last, by the process's name."""
@@ -157,15 +157,19 @@ class Stage:
         os.kill(self.processes[name].pid, number)
 
     def submit(
-        self, multiserver: IceFlix.MultiserverPrx, chain: Sequence[str], count: int
+        self,
+        multiserver: IceFlix.MultiserverPrx,
+        chain: Sequence[str],
+        count: int,
+        seconds: float = 25.0,
     ) -> "list[Ice.Future[IceFlix.JobResult]]":
-        """Send so many jobs."""
+        """Send so many jobs that have so long."""
         futures = []
         for _ in range(count):
             self._jobs += 1
             steps = [IceFlix.Step(s.name, dict(s.parameters)) for s in parse_filters(chain)]
             image = f"p{self._jobs % IMAGES}.png"
-            job = IceFlix.Job(f"job{self._jobs}", image, steps, 25.0)
+            job = IceFlix.Job(f"job{self._jobs}", image, steps, seconds)
             futures.append(multiserver.submitAsync(job))
         return futures
 

@@ -131,9 +131,9 @@ def test_when_no_node_lives_requests_are_refused(stage: Stage) -> None:
         stage.signal(name, signal.SIGKILL)
     refusals = []
     for _ in range(2):
-        (job,) = stage.submit(server, CHAIN, 1)
+        (job,) = stage.submit(server, CHAIN, 1, 60.0)
         with pytest.raises(IceFlix.Denied) as denied:
-            job.result(24)
+            job.result(40)
         refusals.append(denied.value)
     assert [refusal.reason for refusal in refusals] == ["SIN_SERVIDORES"] * 2
     assert "no ring lives; start nodes" in refusals[0].detail
@@ -151,8 +151,8 @@ def test_a_multiserver_answers_while_it_is_busy(stage: Stage, signer: Signer) ->
     stage.up(_plan("A", 1, 1, 1))
     Publisher(stage.farm.home / "filters", signer).add("endless", ENDLESS)
     server = stage.multiserver("multiserver1")
-    endless = stage.submit(server, ["endless"], 3)  # one at work, two that it has waiting
-    jobs = stage.submit(server, CHAIN, 147)
+    endless = stage.submit(server, ["endless"], 3, 60.0)  # one at work, two that it has waiting
+    jobs = stage.submit(server, CHAIN, 147, 60.0)
     for _ in range(5):
         began = time.monotonic()
         health = server.health()
