@@ -1,10 +1,8 @@
 """Calls beside bare Ice, two hundred clients at once, and a storm of announcements."""
 
 import contextlib
-import functools
 import itertools
 import json
-import queue
 import statistics
 import subprocess
 import sys
@@ -13,10 +11,10 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bench import single
 from bench.bare import TAGS, TITLE
+from bench.crowd import latencies
 from bench.frame import Figure, Goal, Table, ratio_of
 from bench.machine import ROOT, say
 from bench.services import Services, attempt, login, wait_for
@@ -141,20 +139,19 @@ def bare(stage: Stage) -> Iterator[tuple[Duel, ...]]:
         process.stdin.close()
 
 
-def compare(stage: Stage, quick: bool) -> Table:
+def compare(duels: Sequence[Duel], quick: bool) -> Table:
     """Ours and the bare servant take turns, called by the same process."""
     rounds, calls = (9, 300) if quick else (41, 500)
     rows: list[tuple[str | Figure, ...]] = []
     goals = []
-    with bare(stage) as duels:
-        ways = (("one after the other", Duel.rate), (f"{IN_FLIGHT} at once", Duel.rate_in_flight))
-        for (what, way), duel in itertools.product(ways, duels):
-            name = f"{duel.operation}, {what}"
-            say(name)
-            ours, theirs = _turns(duel, way, rounds, calls)
-            rows.append((name, Figure.of(ours), Figure.of(theirs), ratio_of(ours, theirs)))
-            reached = ratio_of(ours, theirs).median
-            goals.append(Goal(f"{name}: by the bare call", _WANTED, reached))
+    ways = (("one after the other", Duel.rate), (f"{IN_FLIGHT} at once", Duel.rate_in_flight))
+    for (what, way), duel in itertools.product(ways, duels):
+        name = f"{duel.operation}, {what}"
+        say(name)
+        ours, theirs = _turns(duel, way, rounds, calls)
+        rows.append((name, Figure.of(ours), Figure.of(theirs), ratio_of(ours, theirs)))
+        reached = ratio_of(ours, theirs).median
+        goals.append(Goal(f"{name}: by the bare call", _WANTED, reached))
     return Table(
         "Calls beside bare Ice",
         "One client process calls our service and a bare servant that returns the same, which is "
@@ -181,26 +178,25 @@ def _turns(
     return ours, theirs
 
 
-def crowd(stage: Stage, quick: bool) -> Table:
+def crowd(duels: Sequence[Duel], quick: bool) -> Table:
     """Many clients, each on a connection of its own, each with one call under way."""
     seconds = 4.0 if quick else 15.0
     rows = []
     goals = []
-    targets: tuple[tuple[str, Ice.ObjectPrx, str], ...] = (
-        ("isAuthorized", stage.authenticator, stage.token),
-        ("getTile", stage.catalog, MEDIUM),
-    )
-    for name, target, argument in targets:
-        say(f"{CLIENTS} clients, {name}")
-        clients = [target.ice_connectionId(f"client {number}") for number in range(CLIENTS)]
-        begins = [functools.partial(getattr(it, f"{name}Async"), argument) for it in clients]
-        row = _fairness(_one_each(begins, seconds), seconds)
-        rows.append((name, *row))
-        what = f"{name}, {CLIENTS} clients: 99th percentile by median"
-        goals.append(Goal(what, _FAIR, row[3], at_least=False))
+    for duel in duels:
+        say(f"{CLIENTS} clients, {duel.operation}")
+        for who, target in (("IceFlix", duel.ours), ("bare", duel.bare)):
+            call = duel.operation, duel.argument()
+            row = _fairness(latencies(target, call, CLIENTS, seconds), seconds)
+            rows.append((f"{duel.operation}, {who}", *row))
+            if target is duel.ours:
+                what = f"{duel.operation}, {CLIENTS} clients: 99th percentile by median"
+                goals.append(Goal(what, _FAIR, row[3], at_least=False))
     return Table(
         f"{CLIENTS} clients at once",
-        f"{CLIENTS} connections from one process, one call under way on each for {seconds:.0f} s. "
+        f"{CLIENTS} connections, one call under way on each for {seconds:.0f} s, from one process "
+        "that speaks Ice's protocol itself (bench/crowd.py): two hundred proxies of Ice for "
+        "Python would measure their own process. "
         "The last column: calls of the client that got fewest by those of the one that got most.",
         ("operation", "calls/s", "median, ms", "99 %, ms", "99 % / median", "least / most"),
         tuple(rows),
@@ -209,40 +205,14 @@ def crowd(stage: Stage, quick: bool) -> Table:
 
 
 def _fairness(
-    latencies: Sequence[Sequence[float]], seconds: float
+    every_client: Sequence[Sequence[float]], seconds: float
 ) -> tuple[float, float, float, float, float]:
     """The row of the table behind the operation's name."""
-    every = sorted(latency for own in latencies for latency in own)
+    every = sorted(latency for own in every_client for latency in own)
     middle, late = statistics.median(every), every[len(every) * 99 // 100]
-    counts = [len(own) for own in latencies]
+    counts = [len(own) for own in every_client]
     even = min(counts) / max(counts)
     return len(every) / seconds, middle * 1e3, late * 1e3, late / middle, even
-
-
-def _one_each(begins: Sequence[Callable[[], Any]], seconds: float) -> list[list[float]]:
-    """Keep one call of each client under way; the latencies of each, in seconds."""
-    done: queue.SimpleQueue[tuple[int, float]] = queue.SimpleQueue()
-    latencies: list[list[float]] = [[] for _ in begins]
-
-    def begin(number: int) -> None:
-        began = time.perf_counter()
-        future = begins[number]()
-        future.add_done_callback(lambda _: done.put((number, time.perf_counter() - began)))
-
-    for one in begins:  # connections are made outside the measurement
-        one().result()
-    deadline = time.perf_counter() + seconds
-    for number in range(len(begins)):
-        begin(number)
-    left = len(begins)
-    while left:
-        number, latency = done.get(timeout=30)
-        latencies[number].append(latency)
-        if time.perf_counter() < deadline:
-            begin(number)
-        else:
-            left -= 1
-    return latencies
 
 
 class Heartbeats(IceFlix.ServiceAvailability):
@@ -379,7 +349,9 @@ def measure(quick: bool) -> Sequence[Table]:
     with Services() as services:
         stage = Stage(services)
         stage.prepare()
-        return [compare(stage, quick), crowd(stage, quick), storms(stage)]
+        with bare(stage) as duels:
+            tables = [compare(duels, quick), crowd(duels, quick)]
+        return [*tables, storms(stage)]
 
 
 if __name__ == "__main__":
