@@ -19,7 +19,7 @@ from iceflix.contract import Ice, IceFlix
 from tests.conftest import ROOT, listening, wait_until
 from tests.e2e.launched import STOP_SECONDS, Launched, Ports, launched
 
-pytestmark = [pytest.mark.slow, pytest.mark.serial]
+pytestmark = pytest.mark.slow
 KINDS = ("main", "auth", "catalog", "streaming")
 TYPES = {
     "main": "::IceFlix::Main",
