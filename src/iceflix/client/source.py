@@ -16,6 +16,7 @@ from iceflix.contract import Ice, IceFlix
 
 T = TypeVar("T")
 PROVIDER = say("The video server")
+_FRESH_SECONDS = 1.0  # so old may the catalogue's answer be when another server is wanted
 
 
 class _Sync(IceFlix.StreamerSync):
@@ -64,6 +65,7 @@ class Finder:
         self._around = around
         self._media_id = media_id
         self._scout: asyncio.Task[IceFlix.StreamProviderPrx] | None = None
+        self._scouted = 0.0  # when it set off
 
     async def any(self, token: str) -> Source:
         """Return a source; when the first provider dies under us, the catalogue is asked again."""
@@ -91,8 +93,10 @@ class Finder:
 
     def scout(self) -> None:
         """Ask the catalogue already: an answer may be needed soon."""
-        if self._scout is None:
-            self._scout = asyncio.ensure_future(self._ask_catalogue())
+        now, before = asyncio.get_running_loop().time(), self._scout
+        if before is None or (before.done() and now - self._scouted > _FRESH_SECONDS):
+            self._scout, self._scouted = asyncio.ensure_future(self._ask_catalogue()), now
+            self._scout.add_done_callback(_regard)
 
     async def another(self, old: Source) -> IceFlix.StreamProviderPrx | None:
         """Return a provider in the place of one that seems dead; None if it lives after all."""
@@ -149,3 +153,9 @@ class Finder:
         if media.provider is None:
             raise NotNow(say("{who} does not know where this title is.", who=CATALOG))
         return self._around.wire.bounded(media.provider)
+
+
+def _regard(scout: "asyncio.Task[IceFlix.StreamProviderPrx]") -> None:
+    """Nobody may ask for what went wrong, and that is well."""
+    if not scout.cancelled():
+        scout.exception()

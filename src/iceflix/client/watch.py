@@ -16,6 +16,7 @@ from iceflix.contract import Ice
 
 _TICK_SECONDS = 0.1
 _CHECK_SECONDS = 2.0  # between calls while all is well
+_DOUBT_SECONDS = 0.2  # without a packet: it looks bad
 _SILENCE_SECONDS = 0.35  # without a packet: call at once
 _AGAIN_SECONDS = 1.0  # between calls while it answers and is silent
 _ANSWER_SECONDS = 0.4  # to a call when no packets come
@@ -35,7 +36,7 @@ class Verdict(Enum):
 class Signs:
     """Where to look: ``silence()`` is in seconds, ``expected()`` whether packets should come.
 
-    ``suspected`` is called when it looks bad, before the verdict.
+    ``suspected`` is called when it looks bad, before the verdict, and again while it does.
     """
 
     silence: Callable[[], float]
@@ -65,6 +66,8 @@ class Watch:
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closed.wait(), _TICK_SECONDS)
+            if self._quiet(_DOUBT_SECONDS):
+                self._signs.suspected()
             quiet = self._quiet(_SILENCE_SECONDS)
             if not self._closed.is_set() and loop.time() < due and (not quiet or was_quiet):
                 was_quiet = quiet
