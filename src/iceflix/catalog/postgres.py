@@ -6,12 +6,14 @@ Loaded only when Catalog.File is the address of a server.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
+from psycopg import sql
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from iceflix.catalog.database import (
@@ -31,6 +33,8 @@ from iceflix.runtime.errors import SetupError
 _DRIVER = "postgresql+psycopg"
 _EXAMPLE = f"{_DRIVER}://USER@HOST/DATABASE"
 _CONNECT_SECONDS = 5
+_STATEMENT_SECONDS = 10.0  # more than BUSY_SECONDS: waiting for another writer is part of it
+_HANG_SECONDS = 2.0  # beyond that, for the server to say so itself
 _IDLE_CONNECTIONS = 5
 _LOCK = 0x1CEF11C5  # any number that no other program takes
 _PAGE = 10_000  # rows taken at once
@@ -66,6 +70,7 @@ _UNCONNECTED = (
 _REASONS = {
     "42501": "this user may not do that; let the database's owner grant it",
     "53100": "the server's disk is full; free some space",
+    "57014": "it took too long; try again",
     "55P03": "it is locked by another program; try again when that one has finished",
     "57P01": "the server is going down; try again",
     "57P02": "the server is going down; try again",
@@ -99,23 +104,54 @@ class PostgresIndex(Index):
         """Do nothing: the server does it."""
 
 
+class _Connection(psycopg.Connection[Any]):
+    """Waits so many seconds for an answer, not for ever: a frozen server says nothing at all."""
+
+    patience: float | None = None
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Run what psycopg waits for. Raises OperationalError, and is closed then."""
+        began = time.monotonic()
+        patience = self.patience if timeout is None else timeout
+        try:
+            return super().wait(gen, interval, patience)
+        except psycopg.Error as error:
+            if patience is None or time.monotonic() - began < patience:
+                raise
+            self.close()  # a late answer must not be taken for that of the next statement
+            raise psycopg.OperationalError("the server timed out") from error
+
+
 class PostgresDatabase(Database):
     """One database of a server."""
 
     errors = (SQLAlchemyError, psycopg.Error)
 
-    def __init__(self, address: str, busy_seconds: float = BUSY_SECONDS) -> None:
-        """Raises SetupError unless the address is one."""
+    def __init__(
+        self,
+        address: str,
+        busy_seconds: float = BUSY_SECONDS,
+        statement_seconds: float = _STATEMENT_SECONDS,
+    ) -> None:
+        """Raises SetupError unless the address is one.
+
+        No statement takes longer than ``statement_seconds``, whether the server is slow or hangs;
+        only the migrations take the time that they need.
+        """
         url = _parsed(address)
         super().__init__(_shown(url))
         self.index = PostgresIndex()
+        self._url = url.update_query_dict(
+            {"connect_timeout": str(_CONNECT_SECONDS)} | dict(url.query)
+        )
         self._engine = sa.create_engine(
-            url.update_query_dict({"connect_timeout": str(_CONNECT_SECONDS)} | dict(url.query)),
+            self._url,
             pool_size=_IDLE_CONNECTIONS,
             max_overflow=-1,
             pool_pre_ping=True,
             hide_parameters=True,
         )
+        sa.event.listen(self._engine, "do_connect", _connector(statement_seconds))
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._patience = sa.text(f"SET LOCAL lock_timeout = {int(busy_seconds * 1000)}")
 
@@ -173,8 +209,9 @@ class PostgresDatabase(Database):
             with self.write():
                 pass  # the server lets us in
             return
+        patient = sa.create_engine(self._url, poolclass=sa.NullPool, hide_parameters=True)
         try:
-            with self._engine.begin() as connection:  # several may start at the same time
+            with patient.begin() as connection:  # several may start at the same time
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
                 if not self.current():
                     upgrade(connection)
@@ -201,6 +238,20 @@ class PostgresDatabase(Database):
         else:
             reason = _REASONS.get(state, said[:200])
         return StoreError(f"the database {self.place} does not work: {reason}")
+
+
+def _connector(statement_seconds: float) -> Callable[..., _Connection]:
+    """What makes the connections of an engine."""
+
+    def connect(_dialect: Any, _record: Any, values: Any, options: Any) -> _Connection:
+        connection = _Connection.connect(*values, **options)
+        connection.patience = statement_seconds + _HANG_SECONDS
+        limit = sql.SQL("SET statement_timeout = {}").format(int(statement_seconds * 1000))
+        connection.execute(limit)
+        connection.commit()
+        return connection
+
+    return connect
 
 
 def _parsed(address: str) -> sa.URL:

@@ -1,5 +1,7 @@
 """The database on a server: schema, restarts, and what is said when it does not work."""
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +16,10 @@ from psycopg import sql
 from iceflix.catalog import schema
 from iceflix.catalog.database import Database, StoreError
 from iceflix.catalog.opening import open_database
+from iceflix.catalog.postgres import PostgresDatabase
 from iceflix.catalog.store import Store
 from iceflix.runtime.errors import InvalidRequest, SetupError
+from tests.conftest import freeze
 from tests.postgres import NewDatabase, Server
 
 pytestmark = pytest.mark.slow
@@ -214,6 +218,38 @@ def test_a_writer_that_takes_too_long(place: str, database: Database) -> None:
     store.register({"a": "Uno"})
     assert store.named("uno") == ["a"]
     impatient.close()
+
+
+def test_a_statement_that_takes_too_long(place: str) -> None:
+    """The server ends it, a sentence is said, and the connection is of use again."""
+    database = PostgresDatabase(place, statement_seconds=2.0)
+    with pytest.raises(StoreError, match="it took too long; try again"), database.read() as reader:
+        reader.execute(sa.text("SELECT pg_sleep(600)"))
+    assert Store(database, 1000).named("uno") == []
+    database.close()
+
+
+def test_a_server_that_hangs(place: str) -> None:
+    """Nobody waits for it for ever, and nothing of that connection is used again."""
+    database = PostgresDatabase(place, statement_seconds=2.0)
+    store = Store(database, 1000)
+    store.register({"a": "Uno"})
+    frozen: list[int] = []
+
+    def ask() -> None:
+        with database.read() as reader:
+            frozen.append(reader.scalar(sa.text("SELECT pg_backend_pid()")) or 0)
+            freeze(frozen[0])
+            reader.execute(sa.text("SELECT 1"))
+
+    try:
+        with pytest.raises(StoreError, match="the server does not answer; start it"):
+            ask()
+        assert store.named("uno") == ["a"]
+    finally:
+        for process in frozen:
+            os.kill(process, signal.SIGCONT)
+    database.close()
 
 
 def test_answers_of_short_ids(database: Database) -> None:
