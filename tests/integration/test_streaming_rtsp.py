@@ -23,13 +23,7 @@ from tests.media.receiver import Receiver
 from tests.media.rtspclient import RtspClient
 from tests.media.staging import Stage, Staged, gone
 
-# PyGObject lets go of a weak reference in one thread while GStreamer ends the object in another.
-# GLib then warns that there is nothing to let go of, in whatever call of ours comes next.
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.serial,
-    pytest.mark.filterwarnings("ignore:g_object_weak_unref"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.serial]
 
 TOKEN, GRACE = 2.0, 1.0
 TCP = "RTP/AVP/TCP;unicast;interleaved={}-{}"

@@ -14,8 +14,7 @@ from tests.conftest import wait_until
 from tests.media.clips import RATE, Clips, frame_digests
 from tests.media.staging import Stage, Staged
 
-# See test_streaming_rtsp.py.
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:g_object_weak_unref")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(name="service")

@@ -79,7 +79,7 @@ class Mount:
         self._handle = handle
         self._path = f"/{secrets.token_urlsafe(_PATH_BYTES)}"
         self._lock = threading.Lock()
-        self._media: list[Callable[[], Any]] = []  # references that keep nothing alive
+        self._media: list[Any] = []  # those that may read the file
         self._ended = False
         works.add(self._path, text, self._constructed)
 
@@ -100,19 +100,23 @@ class Mount:
         """A session is about to read the file."""
         with self._lock:
             if not self._ended:
-                self._media = [known for known in self._media if known() is not None]
-                self._media.append(media.weak_ref())
+                self._media.append(media)
+                media.connect("unprepared", self._unprepared)
                 return
         # Asked for before the end, built after it: the number of our file may be another's by now.
         media.get_element().get_by_name("source").set_property("location", os.devnull)
 
+    def _unprepared(self, media: Any) -> None:
+        """It has ended."""
+        with self._lock:
+            if media in self._media:
+                self._media.remove(media)
+
     def _dismantle(self) -> None:
         try:
             self._works.remove(self._path)
-            for known in self._media:
-                media = known()
-                if media is not None:
-                    media.unprepare()
+            for media in tuple(self._media):
+                media.unprepare()
         except Exception:  # noqa: BLE001  pylint: disable=broad-exception-caught
             _log.exception("an RTSP session's end went wrong")
         finally:
