@@ -195,6 +195,6 @@ def test_a_dead_or_hung_one_costs_no_request(
     victims[names[0]].send_signal(how)
     started = time.monotonic()
     assert central.process(_job("gray", name="next")).node == names[1]
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 8  # its deadline is 10
     nodes = Counter(future.result(15).node for future in under_way)
     assert nodes == {names[1]: 6}
