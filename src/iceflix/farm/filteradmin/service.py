@@ -44,8 +44,7 @@ class Push:
         self._period = times.period
         self._young_until = time.monotonic() + times.patience
         self._lock = threading.Lock()
-        self._told: list[str] | None = None
-        self._told_at = 0.0
+        self._told: tuple[list[str] | None, float] = (None, 0.0)  # what, when
 
     def look(self) -> None:
         """Tell them if there is something new, or if it is time.
@@ -58,9 +57,10 @@ class Push:
             return
         with self._lock:
             names = self._filters.running_names()
-            if names == self._told and now - self._told_at < self._period:
+            told, at = self._told
+            if names == told and now - at < self._period:
                 return
-            self._told, self._told_at = names, now
+            self._told = names, now
         context = sign(self._signer, names)
         for known in self._directory.all(CENTRAL):
             try:
@@ -71,7 +71,7 @@ class Push:
     def afresh(self) -> None:
         """Tell them, whatever they were told before."""
         with self._lock:
-            self._told = None
+            self._told = None, 0.0
         self.look()
 
 
