@@ -54,6 +54,14 @@ def freeze(pid: int) -> None:
     wait_until(still, 10, "every thread has stopped")
 
 
+def strike(pid: int, number: signal.Signals) -> None:
+    """Signal a process; with SIGSTOP, wait until it stands still."""
+    if number is signal.SIGSTOP:
+        freeze(pid)
+    else:
+        os.kill(pid, number)
+
+
 def listening(processes: Iterable[psutil.Process]) -> set[tuple[psutil.Process, tuple[str, int]]]:
     """Where these processes listen for TCP: who, and host and port.
 

@@ -8,7 +8,6 @@ ring. Images are small, filters are the shipped ones.
 
 import hashlib
 import importlib
-import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +27,7 @@ from iceflix.farm.launch import Farm, Plan, Running
 from iceflix.farm.model import Token
 from iceflix.farm.wire import from_slice
 from iceflix.runtime.host import Host
-from tests.conftest import Broker, wait_until
+from tests.conftest import Broker, strike, wait_until
 
 IMAGES = 6
 
@@ -154,7 +153,7 @@ class Stage:
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Signal one process, not its helpers."""
-        os.kill(self.processes[name].pid, number)
+        strike(self.processes[name].pid, number)
 
     def submit(
         self,

@@ -22,7 +22,7 @@ from iceflix.farm.central.word import sign
 from iceflix.farm.discovery import MULTISERVER
 from iceflix.farm.filters.signing import Signer
 from iceflix.runtime.host import Host
-from tests.conftest import Broker, Eventually, HostMaker
+from tests.conftest import Broker, Eventually, HostMaker, strike
 from tests.integration.farm_fakes import FakeMultiserver, farm_topic, serve
 
 pytestmark = pytest.mark.slow
@@ -192,7 +192,7 @@ def test_a_dead_or_hung_one_costs_no_request(
     central = _central(host)
     under_way = [central.processAsync(_job("slow", name=f"u{n}", deadline=15)) for n in range(6)]
     time.sleep(0.3)  # they are being worked on: nothing to wait for tells us from here
-    victims[names[0]].send_signal(how)
+    strike(victims[names[0]].pid, how)
     started = time.monotonic()
     assert central.process(_job("gray", name="next")).node == names[1]
     assert time.monotonic() - started < 8  # its deadline is 10
