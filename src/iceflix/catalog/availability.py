@@ -4,9 +4,12 @@ Titles go by their number in the database, which is dense, so a million announce
 few megabytes: they lie in pages, and all titles with the same providers in the same order share
 one object. Providers go by what they called themselves, a UUID or a stringified proxy (V26);
 whether one is alive is not known here. One that is hung keeps its titles and serves again when it
-is back; what bounds the memory is that only the providers that announced last are remembered.
+is back; what bounds the memory is that only the providers that announced last are remembered. Of a
+title those that cannot be reached give way first: a provider that dies and starts again and again,
+under another name each time, must not push out one that lives.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 _PAGE = 1024  # titles
@@ -30,9 +33,10 @@ class _Group:
 
 @dataclass
 class Availability:
-    """Not thread-safe: its owner holds a lock."""
+    """Not thread-safe: its owner holds a lock. ``reachable``: whether it is worth trying."""
 
     limits: Limits = field(default_factory=Limits)
+    reachable: Callable[[str], bool] = lambda _provider: True
     _next: int = 0
     _numbers: dict[str, int] = field(default_factory=dict)  # last announcement last
     _names: dict[int, str] = field(default_factory=dict)
@@ -48,7 +52,7 @@ class Availability:
         if known and known[-1] == number:
             return
         others = [old for old in known if old != number and old in self._names]
-        providers = (*others, number)[-self.limits.per_title :]
+        providers = (*self._bounded(others), number)
         group = self._groups.get(providers)
         if group is None:
             group = self._groups[providers] = _Group(providers)
@@ -98,6 +102,15 @@ class Availability:
         while len(self._numbers) > self.limits.providers:
             self.forget(next(iter(self._numbers)))
         return number
+
+    def _bounded(self, others: list[int]) -> list[int]:
+        """Those that may stay beside one more, in their order."""
+        surplus = len(others) + 1 - self.limits.per_title
+        if surplus <= 0:
+            return others
+        by_use = sorted(others, key=lambda number: self.reachable(self._names[number]))
+        gone = set(by_use[:surplus])  # sorting is stable: the oldest of each kind first
+        return [number for number in others if number not in gone]
 
     def _leave(self, group: _Group) -> None:
         group.titles -= 1

@@ -47,12 +47,13 @@ class Surroundings:
     """What the catalogue needs of the outside.
 
     ``authorize`` raises NotAuthorized for a token that is not valid; ``live`` gives the proxy of a
-    provider that answers now. ``patience_seconds``: how long providers of one title are tried,
-    however many hang.
+    provider that answers now; ``reachable`` tells, and asks nobody, whether one is worth trying.
+    ``patience_seconds``: how long providers of one title are tried, however many hang.
     """
 
     authorize: Callable[[str], None]
     live: Callable[[str], IceFlix.StreamProviderPrx | None]
+    reachable: Callable[[str], bool] = lambda _provider: True
     patience_seconds: float = 3.0
 
 
@@ -62,7 +63,7 @@ class Catalogue:
     def __init__(self, store: Store, surroundings: Surroundings) -> None:
         self._store = store
         self._outside = surroundings
-        self._availability = Availability()
+        self._availability = Availability(reachable=surroundings.reachable)
         self._lock = threading.Lock()  # of the availability
         self._rounds = Rounds(self._source)
 
@@ -107,12 +108,11 @@ class Catalogue:
         """The ids of the titles with every one of these tags, or with any of them (V30)."""
         return self._store.with_all(tags) if every else self._store.with_any(tags)
 
-    def available(self, reachable: Callable[[str], bool]) -> int:
-        """How many titles have a provider for which ``reachable`` holds."""
+    def available(self) -> int:
+        """How many titles have a provider that is worth trying."""
         with self._lock:
-            return self._availability.titles(
-                {provider for provider in self._availability.known() if reachable(provider)}
-            )
+            known = self._availability.known()
+            return self._availability.titles(set(filter(self._outside.reachable, known)))
 
     def knows(self, provider: str) -> bool:
         """Whether this provider has announced anything."""

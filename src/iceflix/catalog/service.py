@@ -28,9 +28,8 @@ def build(host: Host) -> None:
     kilobytes = settings.integer("Catalog.AnswerKilobytes") or _NO_BOUND_KILOBYTES
     store = Store(database, kilobytes * 1024)
     locator = Locator(host.directory, host.communicator, settings.seconds("Call.TimeoutSeconds"))
-    catalogue = Catalogue(
-        store, Surroundings(authorize=Authority(host.directory).check, live=locator.live)
-    )
+    authorize = Authority(host.directory).check
+    catalogue = Catalogue(store, Surroundings(authorize, locator.live, locator.reachable))
     reminder = Reminder(host.directory, host.scheduler, catalogue.knows)
     intake = Intake(catalogue.register, reminder.remind_all)
 
@@ -42,7 +41,7 @@ def build(host: Host) -> None:
             return {**about, "error": str(error)}
         about["titles"] = str(counts.titles)
         about["tags"] = str(counts.tags)
-        about["available"] = str(catalogue.available(locator.reachable))
+        about["available"] = str(catalogue.available())
         return about
 
     def stop() -> None:

@@ -54,6 +54,19 @@ def test_a_title_remembers_a_few_providers() -> None:
     assert availability.providers(1) == ["three", "two"]
 
 
+def test_those_out_of_reach_give_way_first() -> None:
+    """One that dies and starts again and again does not push out one that lives."""
+    alive = {"old", "new"}
+    availability = Availability(Limits(per_title=3), alive.__contains__)
+    for provider in ("old", "one", "two", "three", "new"):
+        availability.announce(1, provider)
+    assert availability.providers(1) == ["new", "three", "old"]
+    alive.update(("newer", "newest"))
+    for provider in ("newer", "newest"):
+        availability.announce(1, provider)
+    assert availability.providers(1) == ["newest", "newer", "new"]
+
+
 def test_counting() -> None:
     """Counting."""
     availability = Availability()

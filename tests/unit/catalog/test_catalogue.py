@@ -28,6 +28,10 @@ class World:
         if token != GOOD:
             raise NotAuthorized("no")
 
+    def reachable(self, provider: str) -> bool:
+        """Whether it is alive, without asking it."""
+        return provider in self.alive
+
     def live(self, provider: str) -> IceFlix.StreamProviderPrx | None:
         """A live provider's proxy (here: its name)."""
         self.asked.append(provider)
@@ -42,7 +46,7 @@ def _world() -> World:
 
 @pytest.fixture(name="catalogue")
 def _catalogue(store: Store, world: World) -> Iterator[Catalogue]:
-    catalogue = Catalogue(store, Surroundings(world.authorize, world.live))
+    catalogue = Catalogue(store, Surroundings(world.authorize, world.live, world.reachable))
     yield catalogue
     catalogue.stop()
 
@@ -188,12 +192,14 @@ def test_searches(catalogue: Catalogue) -> None:
     assert catalogue.by_tags(["X", "Y"], every=False) == ["a", "b"]
 
 
-def test_what_it_knows(catalogue: Catalogue) -> None:
+def test_what_it_knows(catalogue: Catalogue, world: World) -> None:
     """For the status, and for reminding providers."""
     _announce(catalogue, ("a", "Uno", "one"), ("b", "Dos", "two"), ("b", "Dos", "one"))
     assert catalogue.knows("one") and not catalogue.knows("three")
-    assert catalogue.available(lambda provider: provider == "two") == 1
-    assert catalogue.available(lambda provider: True) == 2
+    world.alive.add("two")
+    assert catalogue.available() == 1
+    world.alive.add("one")
+    assert catalogue.available() == 2
 
 
 def test_a_broken_database_is_a_title_that_is_not_available(
