@@ -156,6 +156,7 @@ def _authenticator(broker: Broker, keep: Callable[[Foreign], None]) -> Authentic
 
 
 StartCatalog = Callable[..., IceFlix.MediaCatalogPrx]
+Served = tuple[IceFlix.MediaCatalogPrx, Provider]
 
 
 @pytest.fixture(name="hosts")
@@ -191,15 +192,23 @@ def _serves(catalog: IceFlix.MediaCatalogPrx, media_id: str, provider: Provider)
     return _served_by(catalog, media_id) == provider.proxy.ice_getIdentity().name
 
 
-def test_a_provider_known_before_and_after_its_media(
-    catalog: StartCatalog, provider: StartProvider, eventually: Eventually
-) -> None:
-    """V24, V26: the order of the two announcements does not matter."""
+@pytest.fixture(name="served")
+def _served(catalog: StartCatalog, provider: StartProvider, eventually: Eventually) -> Served:
+    """A catalogue, and the provider that serves its title "a"."""
     asked = catalog()
     one = provider(Silent, a="Uno")
     one.announce()
     one.publish()
     eventually(lambda: _serves(asked, "a", one))
+    return asked, one
+
+
+def test_a_provider_known_before_and_after_its_media(
+    served: Served, provider: StartProvider, eventually: Eventually
+) -> None:
+    """V24, V26: the order of the two announcements does not matter."""
+    asked, one = served
+    assert _serves(asked, "a", one)
     two = provider(Silent, b="Dos")
     two.publish()
     eventually(lambda: asked.getTilesByName("dos", True) == ["b"])
@@ -228,29 +237,17 @@ def test_a_provider_that_calls_itself_by_its_proxy(
         asked.getTile("a")
 
 
-def test_an_object_that_has_just_ceased_to_be_is_not_given_out(
-    catalog: StartCatalog, provider: StartProvider, eventually: Eventually
-) -> None:
+def test_an_object_that_has_just_ceased_to_be_is_not_given_out(served: Served) -> None:
     """V27: valid is what answers now, not what answered a moment ago."""
-    asked = catalog()
-    one = provider(Silent, a="Uno")
-    one.announce()
-    one.publish()
-    eventually(lambda: _serves(asked, "a", one))
+    asked, one = served
     one.adapter.remove(one.proxy.ice_getIdentity())
     with pytest.raises(IceFlix.TemporaryUnavailable):
         asked.getTile("a")
 
 
-def test_calls_that_come_together_share_no_answer_from_before_them(
-    catalog: StartCatalog, provider: StartProvider, eventually: Eventually
-) -> None:
+def test_calls_that_come_together_share_no_answer_from_before_them(served: Served) -> None:
     """V27: many at once, as well, are given nobody who has ceased to be before they came."""
-    asked = catalog()
-    one = provider(Silent, a="Uno")
-    one.announce()
-    one.publish()
-    eventually(lambda: _serves(asked, "a", one))
+    asked, one = served
     for future in [asked.getTileAsync("a") for _ in range(100)]:
         given = future.result(20).provider
         assert given is not None
